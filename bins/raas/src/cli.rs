@@ -1,0 +1,177 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A node that keeps data alive on Filecoin: replication, renewal and repair of storage deals.
+#[derive(Debug, Parser)]
+#[command(name = "raas", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Say more on standard error: -v what happens, -vv how.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole story in a minute: stores FILE on a devnet, replicates it to three providers,
+    /// survives a fault, renews, and brings it back.
+    Demo(Demo),
+    /// The same devnet and node, kept running to develop against.
+    Dev(Dev),
+    /// The node.
+    Run(Run),
+    /// Stores a file with a node and has it kept alive.
+    Store(Store),
+    /// Has data kept alive that is somewhere already.
+    Register(Register),
+    /// Lists jobs.
+    Jobs(Jobs),
+    /// Says how a job is doing, and why.
+    Why(Why),
+    /// Brings data back, verified.
+    Get(Get),
+    /// Removes a job; its deals are left to lapse.
+    Rm(Rm),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Any file of yours; a small built-in text when left out.
+    pub(crate) file: Option<PathBuf>,
+    /// One JSON object a line instead of the story.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Switches a part of the planner off, to see what it is needed for.
+    #[arg(long, hide = true, value_parser = ["repair", "renewal"])]
+    pub(crate) without: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Where the node's HTTP face listens (with --devnet-only: the devnet).
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// One JSON line when everything answers.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only the devnet, with the contract deployed and a configuration written for `raas run`.
+    #[arg(long, requires = "dir")]
+    pub(crate) devnet_only: bool,
+    /// Where everything is kept; a temporary directory when left out.
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Milliseconds that an epoch takes. Left out, time stands still until it is advanced:
+    /// `curl -X POST DEVNET/devnet/advance --json '{"epochs":2880}'`.
+    #[arg(long)]
+    pub(crate) epoch_ms: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The configuration.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// Where the HTTP face listens, instead of what the configuration says.
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// One pass over what is due, a summary, exit.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to reach a node.
+#[derive(Debug, Args)]
+pub(crate) struct Api {
+    /// The node's HTTP face.
+    #[arg(long, env = "RAAS_API")]
+    pub(crate) api: Option<String>,
+    /// Its bearer token.
+    #[arg(long, env = "RAAS_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A TOML file with `api` and `token`; ~/.config/raas/profile.toml when left out.
+    #[arg(long, env = "RAAS_PROFILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TermArgs {
+    /// Replicas wanted, each on a provider of its own.
+    #[arg(long)]
+    pub(crate) replicas: Option<i64>,
+    /// Renew deals this long before their end: epochs, or a span such as 30d.
+    #[arg(long)]
+    pub(crate) renew_within: Option<String>,
+    /// Repair replicas this long after the first missed proof: epochs, or a span such as 1d.
+    #[arg(long)]
+    pub(crate) repair_after: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Store {
+    /// The file.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) terms: TermArgs,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// The data.
+    pub(crate) cid: String,
+    #[command(flatten)]
+    pub(crate) terms: TermArgs,
+    /// Use only these aggregators, best first.
+    #[arg(long)]
+    pub(crate) aggregator: Vec<String>,
+    /// Count deals that only the contract vouches for.
+    #[arg(long)]
+    pub(crate) trust_contract: bool,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Jobs {
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The job's id.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The data.
+    pub(crate) cid: String,
+    /// Where to put it.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// The job's id.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}

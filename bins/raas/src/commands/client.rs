@@ -1,0 +1,201 @@
+//! The client commands: `store`, `register`, `jobs`, `why`, `get`, `rm`.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use raas_api_types::{
+    JobView, RegisterRequest, RegisterStatus, RenewalTerms, RepairTerms, ReplicationTerms, Span,
+    StoreQuery,
+};
+use raas_client::Client;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    cli::{Api, Get, Jobs, Register, Rm, Store, TermArgs, Why},
+    output::{self, BadInput},
+};
+
+/// A profile file: where a node is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    api: Option<String>,
+    token: Option<String>,
+}
+
+/// `raas store`.
+pub(crate) async fn store(args: Store) -> Result<ExitCode> {
+    let shown = args.file.display();
+    fs::File::open(&args.file).map_err(|error| BadInput(format!("{shown}: {error}")))?;
+    let query = StoreQuery {
+        replicas: args.terms.replicas,
+        renew_within: args.terms.renew_within.clone().map(span),
+        repair_after: args.terms.repair_after.clone().map(span),
+    };
+    let stored = connect(&args.api)?.store_file(&args.file, &query, |_| {}).await?;
+    if args.api.json {
+        output::json(&stored);
+    } else {
+        output::line(format!("{} ({} bytes)", stored.cid, stored.bytes));
+        if let Some(job) = &stored.job {
+            output::line(format!("job {job}; see how it is doing: raas why {job}"));
+        }
+        stored.warnings.iter().for_each(|warning| output::line(format!("warning: {warning}")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `raas register`.
+pub(crate) async fn register(args: Register) -> Result<ExitCode> {
+    let TermArgs { replicas, renew_within, repair_after } = args.terms;
+    let request = RegisterRequest {
+        cid: args.cid,
+        replication: replicas.map(|target| ReplicationTerms { target, min: None, max: None }),
+        renewal: renew_within.map(|text| RenewalTerms { threshold: span(text) }),
+        repair: repair_after.map(|text| RepairTerms { threshold: span(text) }),
+        until: None,
+        aggregators: args.aggregator,
+        trust: args.trust_contract.then(|| "contract".to_owned()),
+    };
+    let response = connect(&args.api)?.register(&[request]).await?;
+    let result = response.results.into_iter().next().context("the node gave no answer")?;
+    if args.api.json {
+        output::json(&result);
+    } else if let Some(id) = &result.id {
+        let what = match result.status {
+            RegisterStatus::Existing => "was there already",
+            _ => "registered",
+        };
+        output::line(format!("job {id} {what}; see how it is doing: raas why {id}"));
+        result.warnings.iter().for_each(|warning| output::line(format!("warning: {warning}")));
+    }
+    match result.error {
+        Some(error) => Err(BadInput(error).into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// `raas jobs`.
+pub(crate) async fn jobs(args: Jobs) -> Result<ExitCode> {
+    let client = connect(&args.api)?;
+    let mut after = None;
+    loop {
+        let page = client.jobs(after.as_deref()).await?;
+        for job in &page.jobs {
+            if args.api.json {
+                output::json(job);
+            } else {
+                output::line(one_line(job));
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn one_line(job: &JobView) -> String {
+    let terms = &job.terms;
+    let target = terms.target.map_or("-".to_owned(), |target| target.to_string());
+    let epochs = |span: Option<i64>| span.map_or("-".to_owned(), |span| span.to_string());
+    format!(
+        "{}  {}  replicas {target}  renewal {}  repair {}",
+        job.id,
+        job.cid,
+        epochs(terms.renewal_threshold),
+        epochs(terms.repair_threshold)
+    )
+}
+
+/// `raas why`.
+pub(crate) async fn why(args: Why) -> Result<ExitCode> {
+    let job = connect(&args.api)?.job(&args.job).await?;
+    if args.api.json {
+        output::json(&job);
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(one_line(&job));
+    for r in &job.replicas {
+        let end = r.end.map_or("?".to_owned(), |end| end.to_string());
+        let seen = r.evidence.as_ref().map_or("never read".to_owned(), |evidence| {
+            format!("at epoch {} by {}", evidence.epoch, evidence.endpoint)
+        });
+        output::line(format!(
+            "  deal {} on {}: {}, ends {end} ({seen})",
+            r.deal, r.provider, r.verdict
+        ));
+    }
+    for o in &job.orders {
+        let came = o.deal.map_or(String::new(), |deal| format!(", deal {deal}"));
+        let why = o.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        output::line(format!(
+            "  order for {} of epoch {}: {}{came}{why}",
+            o.cause, o.created, o.state
+        ));
+    }
+    match &job.last_look {
+        Some(look) => look.words.iter().for_each(|words| output::line(format!("  {words}"))),
+        None => output::line("  It was not looked at yet."),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `raas get`.
+pub(crate) async fn get(args: Get) -> Result<ExitCode> {
+    let got = connect(&args.api)?.get(&args.cid, &args.output, |_| {}).await?;
+    if args.api.json {
+        output::json(&json!({ "cid": args.cid, "bytes": got.bytes, "source": got.source,
+            "tried": got.tried, "output": args.output }));
+    } else {
+        let source = got.source.map_or(String::new(), |source| format!(" from {source}"));
+        output::line(format!("{} bytes{source}, verified", got.bytes));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `raas rm`.
+pub(crate) async fn rm(args: Rm) -> Result<ExitCode> {
+    connect(&args.api)?.remove(&args.job).await?;
+    if args.api.json {
+        output::json(&json!({ "removed": args.job }));
+    } else {
+        output::line(format!("job {} is removed; its deals are left to lapse", args.job));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A span as it was typed: a number of epochs, or text with a unit.
+fn span(text: String) -> Span {
+    text.parse().map_or(Span::Text(text), Span::Epochs)
+}
+
+/// A client of the node that flags, environment or profile name, in this order.
+fn connect(api: &Api) -> Result<Client> {
+    let profile = profile(api.profile.clone())?;
+    let url = api.api.clone().or(profile.api).ok_or_else(|| {
+        BadInput(
+            "no node is named: give --api URL, set RAAS_API, or write a profile file".to_owned(),
+        )
+    })?;
+    let token = api.token.clone().or(profile.token).ok_or_else(|| {
+        BadInput("no token: give --token, set RAAS_TOKEN, or write a profile file".to_owned())
+    })?;
+    Ok(Client::new(&url, &token)?)
+}
+
+fn profile(named: Option<PathBuf>) -> Result<Profile> {
+    let usual = || {
+        let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+        Some(config.or_else(home)?.join("raas/profile.toml"))
+    };
+    let is_named = named.is_some();
+    let Some(path) = named.or_else(usual).filter(|path| is_named || path.exists()) else {
+        return Ok(Profile::default());
+    };
+    let shown = path.display();
+    let text = fs::read_to_string(&path).map_err(|error| BadInput(format!("{shown}: {error}")))?;
+    toml::from_str(&text).map_err(|error| BadInput(format!("{shown}: {error}")).into())
+}

@@ -1,0 +1,32 @@
+//! The `raas` binary: parses arguments, wires adapters, runs. Everything else is in the crates.
+
+mod cli;
+mod commands;
+mod config;
+mod output;
+mod sandbox;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also the way `--help` and `--version` come out, which are no errors.
+            let _ = error.print();
+            return if error.use_stderr() { output::bad_input() } else { ExitCode::SUCCESS };
+        }
+    };
+    output::log(cli.verbose);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&error.into()),
+    };
+    match runtime.block_on(commands::run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => output::fail(&error),
+    }
+}

@@ -1,0 +1,110 @@
+//! A devnet with the contract deployed and a configuration for a node on it: what `demo` and `dev`
+//! run on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use raas_deal_status_evm::{Deployment, EndpointSettings, SigningKey, deploy};
+use raas_devnet::{Devnet, DevnetConfig};
+use raas_types::EpochDelta;
+
+use crate::{
+    config::{
+        AggregatorConfig, ApiConfig, Config, ContractConfig, LotusConfig, NodeConfig,
+        RetrievalConfig, write_secret,
+    },
+    wiring::url,
+};
+
+/// The name of the devnet's aggregator.
+pub(crate) const AGGREGATOR: &str = "devnet";
+
+/// How long the deployment of the contract may take in all.
+const DEPLOY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A devnet and the configuration of a node on it.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) devnet: Devnet,
+    pub(crate) config: Config,
+    pub(crate) config_path: PathBuf,
+}
+
+impl Sandbox {
+    /// Starts a devnet, deploys the contract, and writes `raas.toml` into `dir`.
+    pub(crate) async fn start(dir: &Path, settings: DevnetConfig) -> Result<Self> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let devnet = Devnet::start(settings).await.context("the devnet did not start")?;
+        let deployment = deploy_contract(&devnet).await.context("the contract was not deployed")?;
+        let config = config_for(&devnet, &deployment, dir)?;
+        let config_path = dir.join("raas.toml");
+        let text =
+            toml::to_string_pretty(&config).context("the configuration cannot be written")?;
+        fs::write(&config_path, text)
+            .with_context(|| format!("cannot write {}", config_path.display()))?;
+        let config = Config::read(&config_path)?;
+        Ok(Self { devnet, config, config_path })
+    }
+}
+
+/// The devnet never embeds the contract: it is deployed by a transaction, as on any network. Time is
+/// moved meanwhile, for transactions are executed by tipsets.
+async fn deploy_contract(devnet: &Devnet) -> Result<Deployment> {
+    let key = SigningKey::from_bytes(&devnet.funded_key())?;
+    let mut endpoint = EndpointSettings::new(url(&devnet.urls().eth)?);
+    endpoint.poll = Duration::from_millis(10);
+    let deployment = deploy(endpoint, &key, DEPLOY_PATIENCE);
+    tokio::pin!(deployment);
+    loop {
+        tokio::select! {
+            deployed = &mut deployment => break Ok(deployed?),
+            () = tokio::time::sleep(Duration::from_millis(10)) => {
+                devnet.advance(1).await;
+            }
+        }
+    }
+}
+
+fn config_for(devnet: &Devnet, deployment: &Deployment, dir: &Path) -> Result<Config> {
+    let urls = devnet.urls();
+    let key_file = PathBuf::from("contract-key");
+    write_secret(&dir.join(&key_file), &hex::encode(devnet.funded_key()))?;
+    let api_key_file = PathBuf::from("aggregator-key");
+    write_secret(&dir.join(&api_key_file), "devnet")?;
+    Ok(Config {
+        node: NodeConfig { dir: "node".into(), name: "raas".to_owned(), period: 0.25 },
+        lotus: LotusConfig {
+            url: url(&urls.lotus)?,
+            token_file: None,
+            network: Some("devnet".to_owned()),
+            finality: EpochDelta::new(30),
+        },
+        contract: ContractConfig {
+            url: None,
+            address: deployment.contract.to_string(),
+            from_epoch: deployment.epoch.get(),
+            key_file: Some(key_file),
+        },
+        aggregators: vec![AggregatorConfig {
+            name: AGGREGATOR.to_owned(),
+            api: url(&urls.aggregator.api)?,
+            upload: url(&urls.aggregator.upload)?,
+            gateway: url(&urls.aggregator.gateway)?,
+            key_file: api_key_file,
+            network: None,
+            latency: EpochDelta::HOUR.times(4),
+            deal_duration: EpochDelta::MIN_DEAL_DURATION,
+            grace: 10.0,
+        }],
+        retrieval: RetrievalConfig {
+            gateways: Vec::new(),
+            ipni: Some(url(&urls.ipni)?),
+            allow: vec!["127.0.0.1".to_owned()],
+        },
+        api: ApiConfig { listen: ([127, 0, 0, 1], 0).into(), public_retrieval: true },
+    })
+}

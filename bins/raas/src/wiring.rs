@@ -1,0 +1,153 @@
+//! Makes a node of a configuration: one function an adapter. Nothing below sees the configuration.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use raas_aggregator::Aggregator;
+use raas_aggregator_lighthouse::{ApiKey, LighthouseAggregator, LighthouseConfig};
+use raas_api::{Face, Token};
+use raas_deal_status_evm::{
+    EndpointSettings, EvmDealRecorder, EvmDealStatus, Settings as ContractSettings, SigningKey,
+};
+use raas_job_store_sqlite::SqliteJobStore;
+use raas_lotus_jsonrpc::{JsonRpcLotus, JsonRpcLotusConfig};
+use raas_retrieval::{BlobStore, DataSource};
+use raas_retrieval_http::{AddressPolicy, ClientOptions, GatewaySource, IpniSource};
+use raas_runtime::{Node, Settings, Without};
+use raas_types::{AggregatorName, ChainEpoch};
+use url::Url;
+
+use crate::{
+    config::{AggregatorConfig, Config, ContractConfig, read_secret, write_secret},
+    output::BadInput,
+};
+
+/// The file in the node's directory that holds the API token.
+const TOKEN_FILE: &str = "api-token";
+
+/// A node with all its adapters.
+pub(crate) fn node_from_config(config: &Config, without: Without) -> Result<Node> {
+    let dir = &config.node.dir;
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let store = SqliteJobStore::open(dir.join("raas.sqlite"))
+        .with_context(|| format!("cannot open the database in {}", dir.display()))?;
+    let blobs = BlobStore::open(dir.join("blobs"))
+        .with_context(|| format!("cannot open the blobs in {}", dir.display()))?;
+    let mut builder = Node::builder()
+        .settings(settings_from_config(config, without)?)
+        .chain(Arc::new(chain_from_config(config)?))
+        .store(Arc::new(store))
+        .blobs(blobs);
+    let contract = contract_settings_from_config(config)?;
+    builder = builder.contract(Arc::new(EvmDealStatus::new(contract.clone())?));
+    if let Some(key) = key_from_config(&config.contract)? {
+        builder = builder.recorder(Arc::new(EvmDealRecorder::new(contract, key)?));
+    }
+    for aggregator in &config.aggregators {
+        builder = builder.aggregator(aggregator_from_config(aggregator)?);
+    }
+    for source in sources_from_config(config)? {
+        builder = builder.source(source);
+    }
+    Ok(builder.build()?)
+}
+
+fn settings_from_config(config: &Config, without: Without) -> Result<Settings> {
+    let period = Duration::try_from_secs_f64(config.node.period)
+        .ok()
+        .filter(|period| !period.is_zero())
+        .ok_or_else(|| {
+            BadInput(format!("node.period is {}: give seconds above 0", config.node.period))
+        })?;
+    Ok(Settings {
+        name: config.node.name.clone(),
+        network: config.lotus.network.clone(),
+        period,
+        without,
+        ..Settings::default()
+    })
+}
+
+fn chain_from_config(config: &Config) -> Result<JsonRpcLotus> {
+    let mut lotus = JsonRpcLotusConfig::new(config.lotus.url.clone());
+    lotus.finality_fallback = config.lotus.finality;
+    if let Some(path) = &config.lotus.token_file {
+        lotus.token = Some(raas_lotus_jsonrpc::Token::new(read_secret(path)?));
+    }
+    Ok(JsonRpcLotus::new(lotus)?)
+}
+
+fn contract_settings_from_config(config: &Config) -> Result<ContractSettings> {
+    let ContractConfig { url, address, from_epoch, .. } = &config.contract;
+    let mut endpoint =
+        EndpointSettings::new(url.clone().unwrap_or_else(|| config.lotus.url.clone()));
+    if let (None, Some(path)) = (url, &config.lotus.token_file) {
+        endpoint.token = Some(read_secret(path)?);
+    }
+    let contract =
+        address.parse().map_err(|error| BadInput(format!("contract.address: {error}")))?;
+    Ok(ContractSettings { endpoint, contract, from_epoch: ChainEpoch::new(*from_epoch) })
+}
+
+fn key_from_config(config: &ContractConfig) -> Result<Option<SigningKey>> {
+    let Some(path) = &config.key_file else { return Ok(None) };
+    let key = read_secret(path)?.parse();
+    Ok(Some(key.map_err(|error| BadInput(format!("{}: {error}", path.display())))?))
+}
+
+fn aggregator_from_config(config: &AggregatorConfig) -> Result<Arc<dyn Aggregator>> {
+    let mut lighthouse = LighthouseConfig::at(
+        AggregatorName::new(config.name.clone()),
+        config.api.clone(),
+        config.upload.clone(),
+        config.gateway.clone(),
+        ApiKey::new(read_secret(&config.key_file)?),
+    );
+    lighthouse.network.clone_from(&config.network);
+    lighthouse.latency = config.latency;
+    lighthouse.deal_duration = config.deal_duration;
+    lighthouse.grace = Duration::try_from_secs_f64(config.grace)
+        .map_err(|_| BadInput(format!("aggregator.grace is {}: give seconds", config.grace)))?;
+    Ok(Arc::new(LighthouseAggregator::new(lighthouse)?))
+}
+
+/// The aggregators' gateways first, then other gateways, then whoever IPNI knows.
+fn sources_from_config(config: &Config) -> Result<Vec<Arc<dyn DataSource>>> {
+    let mut sources: Vec<Arc<dyn DataSource>> = Vec::new();
+    let gateways = config.aggregators.iter().map(|a| &a.gateway);
+    for gateway in gateways.chain(&config.retrieval.gateways) {
+        sources.push(Arc::new(GatewaySource::new(gateway.as_str(), ClientOptions::default())?));
+    }
+    if let Some(ipni) = &config.retrieval.ipni {
+        let policy = AddressPolicy::allowing(&config.retrieval.allow)
+            .map_err(|error| BadInput(format!("retrieval.allow: {error}")))?;
+        sources.push(Arc::new(IpniSource::new(ipni.as_str(), policy, ClientOptions::default())?));
+    }
+    Ok(sources)
+}
+
+/// The HTTP face of a node, and the token that it asks for.
+pub(crate) fn face_from_config(config: &Config, node: Node) -> Result<(Face, String)> {
+    let token = token_in(&config.node.dir)?;
+    let mut face = Face::new(node, Token::new(token.clone()));
+    face.public_retrieval = config.api.public_retrieval;
+    Ok((face, token))
+}
+
+/// The API token: made at the first start, kept in a file that only its owner may read.
+fn token_in(dir: &Path) -> Result<String> {
+    let path = dir.join(TOKEN_FILE);
+    if path.exists() {
+        return read_secret(&path);
+    }
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no randomness to be had: {e}"))?;
+    let token = hex::encode(bytes);
+    write_secret(&path, &token)?;
+    Ok(token)
+}
+
+/// A URL of this machine's own devnet, which is well formed.
+pub(crate) fn url(text: &str) -> Result<Url> {
+    Url::parse(text).with_context(|| format!("{text:?} is no URL"))
+}

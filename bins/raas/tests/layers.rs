@@ -1,0 +1,124 @@
+//! The architecture, as a test: every crate of the workspace and every normal dependency between
+//! them is listed here; what is not listed fails.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use serde_json::Value;
+
+const PORTS: [&str; 5] =
+    ["raas-deal-status", "raas-lotus", "raas-aggregator", "raas-job-store", "raas-retrieval"];
+
+/// Each crate, and the crates of the workspace that it may depend on.
+fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let vocabulary = ["raas-types", "raas-piece"];
+    let adapter = |port: &'static str| [&[port][..], &vocabulary].concat();
+    let runtime = [&["raas-types", "raas-core", "raas-piece"][..], &PORTS].concat();
+    let rows: Vec<(&str, Vec<&str>)> = vec![
+        ("raas-types", vec![]),
+        ("raas-core", vec!["raas-types"]),
+        ("raas-piece", vec!["raas-types"]),
+        ("raas-deal-status", vec!["raas-types"]),
+        ("raas-lotus", vec!["raas-types"]),
+        ("raas-aggregator", vec!["raas-types"]),
+        ("raas-job-store", vec!["raas-types"]),
+        ("raas-retrieval", vec!["raas-types", "raas-piece"]),
+        ("raas-deal-status-evm", adapter("raas-deal-status")),
+        ("raas-lotus-jsonrpc", adapter("raas-lotus")),
+        ("raas-aggregator-lighthouse", adapter("raas-aggregator")),
+        ("raas-job-store-sqlite", adapter("raas-job-store")),
+        ("raas-retrieval-http", adapter("raas-retrieval")),
+        ("raas-runtime", runtime),
+        ("raas-api-types", vec![]),
+        ("raas-api", vec!["raas-api-types", "raas-runtime", "raas-types"]),
+        ("raas-client", vec!["raas-api-types", "raas-types", "raas-retrieval"]),
+        ("raas-devnet", vec!["raas-types", "raas-piece", "raas-retrieval"]),
+    ];
+    rows.into_iter().map(|(name, may)| (name, may.into_iter().collect())).collect()
+}
+
+/// Those that wire everything together may depend on any crate.
+const EDGE: [&str; 2] = ["raas", "raas-examples"];
+
+/// Outside crates that the inner circle and the ports may use. A port's signature can only name
+/// what its crate depends on, so this also keeps HTTP, RPC and database types out of the ports.
+const INNER: [(&str, &[&str]); 7] = [
+    ("raas-types", &["cid", "hex", "serde", "thiserror"]),
+    ("raas-core", &["cid", "serde"]),
+    ("raas-piece", &["cid", "sha2", "thiserror"]),
+    ("raas-deal-status", &["async-trait", "cid", "mockall", "thiserror", "futures"]),
+    ("raas-lotus", &["async-trait", "cid", "mockall", "thiserror", "futures"]),
+    ("raas-aggregator", &["async-trait", "bytes", "cid", "futures", "mockall", "thiserror"]),
+    ("raas-job-store", &["async-trait", "cid", "futures", "mockall", "thiserror"]),
+];
+
+#[test]
+fn every_crate_keeps_to_its_layer() {
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    for (name, dependencies) in workspace() {
+        if EDGE.contains(&name.as_str()) {
+            continue;
+        }
+        let Some(may) = allowed.get(name.as_str()) else {
+            wrong.push(format!("{name} is not in the list of crates"));
+            continue;
+        };
+        let inside = dependencies.iter().filter(|d| d.starts_with("raas"));
+        wrong.extend(
+            inside
+                .filter(|d| !may.contains(d.as_str()))
+                .map(|d| format!("{name} may not depend on {d}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_inner_circle_and_the_ports_use_few_outside_crates() {
+    let workspace = workspace();
+    let mut wrong = Vec::new();
+    for (name, may) in INNER {
+        let outside = workspace[name].iter().filter(|d| !d.starts_with("raas"));
+        wrong.extend(
+            outside
+                .filter(|d| !may.contains(&d.as_str()))
+                .map(|d| format!("{name} may not depend on {d}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_listed_crate_is_there() {
+    let workspace = workspace();
+    let missing: Vec<_> =
+        allowed().into_keys().filter(|name| !workspace.contains_key(*name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+/// The crates of the workspace with their normal dependencies.
+fn workspace() -> BTreeMap<String, BTreeSet<String>> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages.iter().map(|package| (text(&package["name"]), normal(package))).collect()
+}
+
+fn normal(package: &Value) -> BTreeSet<String> {
+    let dependencies = package["dependencies"].as_array().expect("dependencies");
+    let normal = dependencies.iter().filter(|d| d["kind"].is_null());
+    normal.map(|d| text(&d["name"])).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}

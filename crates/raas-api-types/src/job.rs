@@ -1,0 +1,156 @@
+//! `GET /v1/jobs` and `GET /v1/jobs/{id}`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A page of jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobList {
+    /// The jobs, in the order of their ids, without replicas, orders and looks.
+    pub jobs: Vec<JobView>,
+    /// Where the next page starts (`?after=`); absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A job and all that is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    /// Its id.
+    pub id: String,
+    /// The data.
+    pub cid: String,
+    /// What is asked for.
+    pub terms: TermsView,
+    /// The number the contract gave it.
+    pub submission: Option<u64>,
+    /// The epoch of the next look; `null` is as soon as can be.
+    pub next_look: Option<i64>,
+    /// The deals known to hold the data, or said to.
+    #[serde(default)]
+    pub replicas: Vec<ReplicaView>,
+    /// The orders made for the data, oldest first.
+    #[serde(default)]
+    pub orders: Vec<OrderView>,
+    /// What was written to the contract for the job, oldest first.
+    #[serde(default)]
+    pub transactions: Vec<TransactionView>,
+    /// What the last look saw and decided.
+    #[serde(default)]
+    pub last_look: Option<Look>,
+}
+
+/// What is asked for; spans in epochs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the term with its name")]
+pub struct TermsView {
+    pub target: Option<u32>,
+    pub min: Option<u32>,
+    pub max: Option<u32>,
+    pub renewal_threshold: Option<i64>,
+    pub repair_threshold: Option<i64>,
+    pub until: Option<i64>,
+    pub aggregators: Vec<String>,
+    pub trust: String,
+}
+
+/// A deal that is said to hold the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaView {
+    /// The deal.
+    pub deal: u64,
+    /// Its provider.
+    pub provider: String,
+    /// What is true of it: the verdict's name, such as `active` or `faulty`; `unknown` before the
+    /// first look.
+    pub verdict: String,
+    /// The verdict with its particulars.
+    pub particulars: Value,
+    /// What the verdict is known from.
+    pub evidence: Option<EvidenceView>,
+    /// `ordered`, `shown` (by an aggregator) or `contract`: how we came to know of it.
+    pub known_from: String,
+    /// The deal it replaces.
+    pub replaces: Option<u64>,
+    /// Its sector, once activated.
+    pub sector: Option<u64>,
+    /// The epoch by which it was to be activated.
+    pub start: Option<i64>,
+    /// The epoch at which it ends.
+    pub end: Option<i64>,
+    /// The piece that its sector holds.
+    pub piece: Option<String>,
+}
+
+/// What a verdict is known from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceView {
+    /// The pinned epoch.
+    pub epoch: i64,
+    /// The block CIDs of the pinned tipset.
+    pub tipset: Vec<String>,
+    /// Whether the tipset was final.
+    pub finalized: bool,
+    /// Who was asked.
+    pub endpoint: String,
+}
+
+/// An order to an aggregator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderView {
+    /// Its id.
+    pub id: String,
+    /// Who was asked.
+    pub aggregator: String,
+    /// `replication`, `repair` or `renewal`.
+    pub cause: String,
+    /// The deal it replaces.
+    pub replaces: Option<u64>,
+    /// The epoch of the decision.
+    pub created: i64,
+    /// `intended`, `sending`, `sent`, `landed`, `withdrawn` or `failed`.
+    pub state: String,
+    /// The deal that came of it.
+    pub deal: Option<u64>,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// Something written to the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionView {
+    /// Its hash.
+    pub hash: String,
+    /// `submit` or `complete`.
+    pub kind: String,
+    /// The deal that it records.
+    pub deal: Option<u64>,
+    /// `prepared`, `done` or `failed`.
+    pub state: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// What a look saw and decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The pinned epoch.
+    pub epoch: i64,
+    /// The reasons in words.
+    pub words: Vec<String>,
+    /// What was to be done: steps as data.
+    pub steps: Value,
+    /// The reasons as data: codes with their numbers.
+    pub reasons: Value,
+    /// What the contract answered.
+    pub contract: ContractAnswers,
+}
+
+/// What the contract answered: deal ids, or why it could not say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the answer to the question with its name")]
+pub struct ContractAnswers {
+    pub all: Result<Vec<u64>, String>,
+    pub active: Result<Vec<u64>, String>,
+    pub expiring: Result<Vec<u64>, String>,
+}

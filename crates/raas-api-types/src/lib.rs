@@ -1,0 +1,21 @@
+//! What crosses the HTTP face of a RaaS node: requests and answers, as plain serde types.
+//!
+//! Thresholds and epochs are numbers of epochs in answers; in requests a span may also be text such
+//! as `"30d"` or `"12h"`. CIDs, providers (`"f01000"`) and hashes are text. Unknown fields of a
+//! request are refused, so that a misspelt term is not silently dropped.
+
+mod data;
+mod job;
+mod problem;
+mod register;
+
+pub use data::{StoreQuery, Stored};
+pub use job::{
+    ContractAnswers, EvidenceView, JobList, JobView, Look, OrderView, ReplicaView, TermsView,
+    TransactionView,
+};
+pub use problem::{Problem, RegisterProblem};
+pub use register::{
+    OneOrMany, RegisterRequest, RegisterResponse, RegisterResult, RegisterStatus, RenewalTerms,
+    RepairTerms, ReplicationTerms, Span,
+};

@@ -1,0 +1,155 @@
+//! The domain into answers: what is known of a job becomes a [`JobView`].
+
+use raas_api_types::{
+    ContractAnswers, EvidenceView, JobView, Look, OrderView, ReplicaView, TermsView,
+    TransactionView,
+};
+use raas_runtime::{JobStatus, LookRecord, ReplicaStatus};
+use raas_types::{
+    ChainEpoch, Evidence, Job, ListedDeal, Order, OrderState, Provenance, SubmissionId, Terms,
+    Transaction, TransactionPurpose, TransactionState, Trust, VerdictKind,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A job without its replicas, orders and looks, as lists show it.
+pub(crate) fn job(
+    job: &Job,
+    submission: Option<SubmissionId>,
+    next_look: Option<ChainEpoch>,
+) -> JobView {
+    JobView {
+        id: job.id.to_string(),
+        cid: job.cid.to_string(),
+        terms: terms(&job.terms),
+        submission: submission.map(|submission| submission.0),
+        next_look: next_look.map(ChainEpoch::get),
+        replicas: Vec::new(),
+        orders: Vec::new(),
+        transactions: Vec::new(),
+        last_look: None,
+    }
+}
+
+/// A job with all that is known of it.
+pub(crate) fn status(status: &JobStatus) -> JobView {
+    let record = &status.stored.record;
+    JobView {
+        replicas: status.replicas.iter().map(replica).collect(),
+        orders: status.orders.iter().map(order).collect(),
+        transactions: status.transactions.iter().map(transaction).collect(),
+        last_look: status.last_look.as_ref().map(look),
+        ..job(&status.stored.job, record.submission, record.next_look)
+    }
+}
+
+fn terms(terms: &Terms) -> TermsView {
+    TermsView {
+        target: terms.replication.map(|r| r.target),
+        min: terms.replication.map(|r| r.min),
+        max: terms.replication.map(|r| r.max),
+        renewal_threshold: terms.renewal.map(|r| r.threshold.get()),
+        repair_threshold: terms.repair.map(|r| r.threshold.get()),
+        until: terms.until.map(ChainEpoch::get),
+        aggregators: terms.aggregators.iter().map(ToString::to_string).collect(),
+        trust: match terms.trust {
+            Trust::Proven => "proven",
+            Trust::Contract => "contract",
+        }
+        .to_owned(),
+    }
+}
+
+fn replica(ReplicaStatus { memory, .. }: &ReplicaStatus) -> ReplicaView {
+    let proposal = memory.proposal.as_ref();
+    let (verdict, evidence) = memory.last.as_ref().map(|(v, e)| (v, e)).unzip();
+    ReplicaView {
+        deal: memory.listed.deal.get(),
+        provider: memory.listed.provider.to_string(),
+        verdict: verdict.map_or(VerdictKind::Unknown, |verdict| verdict.kind()).to_string(),
+        particulars: verdict.map_or(Value::Null, data),
+        evidence: evidence.map(self::evidence),
+        known_from: match memory.provenance {
+            Provenance::Ordered { .. } => "ordered",
+            Provenance::Shown { .. } => "shown",
+            Provenance::Contract => "contract",
+        }
+        .to_owned(),
+        replaces: memory.replaces().map(|deal| deal.get()),
+        sector: memory.sector.map(|sector| sector.get()),
+        start: proposal.map(|proposal| proposal.start.get()),
+        end: proposal.map(|proposal| proposal.end.get()),
+        piece: proposal.map(|proposal| proposal.piece.cid.to_string()),
+    }
+}
+
+fn evidence(evidence: &Evidence) -> EvidenceView {
+    EvidenceView {
+        epoch: evidence.epoch.get(),
+        tipset: evidence.tipset.blocks().iter().map(ToString::to_string).collect(),
+        finalized: evidence.finalized,
+        endpoint: evidence.endpoint.clone(),
+    }
+}
+
+fn order(order: &Order) -> OrderView {
+    let (state, deal, reason) = match &order.state {
+        OrderState::Intended => ("intended", None, None),
+        OrderState::Sending => ("sending", None, None),
+        OrderState::Sent { .. } => ("sent", None, None),
+        OrderState::Landed { deal, .. } => ("landed", Some(deal.get()), None),
+        OrderState::Withdrawn { .. } => ("withdrawn", None, None),
+        OrderState::Failed { reason, .. } => ("failed", None, Some(reason.clone())),
+    };
+    OrderView {
+        id: order.id.to_string(),
+        aggregator: order.aggregator.to_string(),
+        cause: order.cause.name().to_owned(),
+        replaces: order.cause.replaces().map(|deal| deal.get()),
+        created: order.created.get(),
+        state: state.to_owned(),
+        deal,
+        reason,
+    }
+}
+
+fn transaction(transaction: &Transaction) -> TransactionView {
+    let (kind, deal) = match &transaction.purpose {
+        TransactionPurpose::Submit { .. } => ("submit", None),
+        TransactionPurpose::Complete { deal, .. } => ("complete", Some(deal.get())),
+    };
+    let (state, reason) = match &transaction.state {
+        TransactionState::Prepared => ("prepared", None),
+        TransactionState::Done { .. } => ("done", None),
+        TransactionState::Failed { reason, .. } => ("failed", Some(reason.clone())),
+    };
+    TransactionView {
+        hash: transaction.hash.to_string(),
+        kind: kind.to_owned(),
+        deal,
+        state: state.to_owned(),
+        reason,
+    }
+}
+
+fn look(look: &LookRecord) -> Look {
+    let ids = |answer: &Result<Vec<ListedDeal>, String>| {
+        answer.clone().map(|deals| deals.iter().map(|listed| listed.deal.get()).collect())
+    };
+    Look {
+        epoch: look.at.get(),
+        words: look.words.clone(),
+        steps: data(&look.plan.steps),
+        reasons: data(&look.plan.reasons),
+        contract: ContractAnswers {
+            all: ids(&look.contract.all),
+            active: ids(&look.contract.active),
+            expiring: ids(&look.contract.expiring),
+        },
+    }
+}
+
+/// Plain data as JSON, which cannot fail; were it to, it is merely not shown.
+fn data(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

@@ -1,0 +1,114 @@
+//! What the planner is given: everything about one CID, seen at one pinned tipset.
+
+use std::collections::BTreeSet;
+
+use cid::Cid;
+use raas_types::{
+    AggregatorName, ChainEpoch, DealId, EpochDelta, Job, Order, ProviderId, SubmissionId, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything about one CID at one pinned tipset. Complete: [`plan`](crate::plan()) asks for nothing
+/// else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The data.
+    #[serde(with = "cid_text")]
+    pub cid: Cid,
+    /// The pinned epoch.
+    pub at: ChainEpoch,
+    /// The deals known to hold the data, in the order of their ids.
+    pub replicas: Vec<Replica>,
+    /// Every order ever made for the data, oldest first.
+    pub orders: Vec<Order>,
+    /// The aggregators that the jobs name, best first.
+    pub aggregators: Vec<AggregatorView>,
+    /// Where the bytes are.
+    pub data: DataView,
+    /// What could not be read at this look. Nothing is ordered while this is not empty.
+    pub missing_evidence: Vec<String>,
+}
+
+/// A deal that is said to hold the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// The deal.
+    pub deal: DealId,
+    /// Its provider.
+    pub provider: ProviderId,
+    /// What is true of it.
+    pub verdict: Verdict,
+    /// Whether a loss was seen at two tipsets far enough apart.
+    pub confirmed: bool,
+    /// Whether we ordered it or it is proven to hold the data; else it counts only for jobs that
+    /// trust the contract.
+    pub proven: bool,
+    /// The deal it was ordered to replace.
+    pub replaces: Option<DealId>,
+    /// Whether the contract lists it.
+    pub listed: bool,
+    /// Whether there is a proof to record it with.
+    pub recordable: bool,
+}
+
+/// A job, and what is known of its standing on the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    /// The job.
+    pub job: Job,
+    /// The number that the contract gave it.
+    pub submission: Option<SubmissionId>,
+    /// Whether a transaction that announces it is under way.
+    pub announcing: bool,
+    /// The deals for which a transaction that records them is under way or failed for good.
+    pub recording: BTreeSet<DealId>,
+    /// Whether this node writes to the contract at all.
+    pub records: bool,
+}
+
+/// What an aggregator can do, and how the planner may use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AggregatorView {
+    /// Its name.
+    pub name: AggregatorName,
+    /// It takes an order id, so that several orders for one CID can be told apart.
+    pub idempotent: bool,
+    /// How many deals one order makes.
+    pub copies: u32,
+    /// From order to deal, at the worst that is usual.
+    pub latency: EpochDelta,
+    /// Its shortest deal.
+    pub deal_duration: EpochDelta,
+}
+
+/// Where the bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum DataView {
+    /// With us, verified.
+    Local,
+    /// Elsewhere, perhaps; not asked for yet.
+    Elsewhere,
+    /// Nobody who was asked had them.
+    Missing {
+        /// Who was asked, and what they said.
+        tried: Vec<String>,
+        /// When to ask again.
+        retry_at: ChainEpoch,
+    },
+}
+
+/// Serde for a [`Cid`] as text.
+mod cid_text {
+    use cid::Cid;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(cid: &Cid, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(cid)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cid, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Cid::try_from(text.as_str()).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,286 @@
+//! The decision: [`plan`] turns what was seen into steps with their reasons.
+
+use std::collections::BTreeSet;
+
+use raas_types::{
+    AggregatorName, Cause, ChainEpoch, DealId, EpochDelta, Job, JobId, ProviderId, Unknown, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CONFIRMATION, DataView, JobView, Observation, Reason, Wanted,
+    aggregators::Aggregators,
+    combine, record, renewal, repair, replication,
+    slots::{self, Demand, Slots, count_of},
+};
+
+/// A satisfied CID is looked at again at least this often: one proving period, in which the state
+/// of a sector may change once.
+pub const MAX_AGE: EpochDelta = EpochDelta::PROVING_PERIOD;
+
+/// A CID with an order outstanding is looked at again this soon: one deadline.
+pub const ORDER_POLL: EpochDelta = EpochDelta::DEADLINE;
+
+/// What to do about one CID, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a plan does nothing until it is carried out"]
+pub struct Plan {
+    /// The pinned epoch it was made at.
+    pub at: ChainEpoch,
+    /// What to do, in this order. Empty when all is well.
+    pub steps: Vec<Step>,
+    /// Why these steps and no others.
+    pub reasons: Vec<Reason>,
+    /// When to look again at the latest.
+    pub next_look: ChainEpoch,
+}
+
+/// One thing to do. Leaves nothing to choose to whoever does it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Keep in mind how many replicas a job without replication terms found.
+    NoteFound {
+        /// The job.
+        job: JobId,
+        /// How many.
+        found: u32,
+    },
+    /// Get the bytes, and look again.
+    Fetch,
+    /// Order one more deal.
+    Order {
+        /// From whom.
+        aggregator: AggregatorName,
+        /// Why.
+        cause: Cause,
+        /// Providers that hold the data already.
+        exclude: BTreeSet<ProviderId>,
+        /// How much it matters, compared with other CIDs.
+        urgency: Urgency,
+    },
+    /// Announce a job to the contract.
+    Announce {
+        /// The job.
+        job: JobId,
+    },
+    /// Record an active deal in the contract.
+    Record {
+        /// The job whose submission it completes.
+        job: JobId,
+        /// The deal.
+        deal: DealId,
+    },
+}
+
+/// How much an order matters, compared with those of other CIDs. The greater goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// Between min and target: when nothing more urgent waits.
+    Fill,
+    /// An old deal still lives, its successor is due.
+    Renew,
+    /// Fewer providers prove the data than the minimum.
+    Endangered,
+}
+
+/// Decides what to do about a CID, for all its jobs together.
+pub fn plan(jobs: &[JobView], seen: &Observation) -> Plan {
+    let terms: Vec<&Job> = jobs.iter().map(|view| &view.job).collect();
+    let Some(wanted) = combine(&terms, &seen.aggregators, seen.at) else {
+        let next_look = seen.at + MAX_AGE;
+        let reasons = vec![Reason::NoJobStands];
+        return Plan { at: seen.at, steps: Vec::new(), reasons, next_look };
+    };
+    let mut slots = Slots::count(seen, &wanted);
+    let mut draft = Draft {
+        seen,
+        wanted: &wanted,
+        steps: Vec::new(),
+        reasons: std::mem::take(&mut slots.reasons),
+    };
+    draft.note_found(&terms);
+    draft.fill(&slots);
+    draft.steps.extend(record::steps(jobs, seen));
+    let next_look = next_look(seen, &wanted, &draft.reasons);
+    Plan { at: seen.at, steps: draft.steps, reasons: draft.reasons, next_look }
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    seen: &'a Observation,
+    wanted: &'a Wanted,
+    steps: Vec<Step>,
+    reasons: Vec<Reason>,
+}
+
+impl Draft<'_> {
+    /// A job that keeps what it finds learns how much that is at its first complete look.
+    fn note_found(&mut self, jobs: &[&Job]) {
+        let unknown = |r: &crate::Replica| {
+            matches!(r.verdict, Verdict::Unknown { .. }) && slots::counts(r, self.wanted)
+        };
+        let complete =
+            self.seen.missing_evidence.is_empty() && !self.seen.replicas.iter().any(unknown);
+        let newcomers =
+            jobs.iter().filter(|job| job.terms.replication.is_none() && job.found.is_none());
+        for job in newcomers {
+            let found = complete.then(|| self.found());
+            self.reasons.push(Reason::KeepsWhatItFound { found });
+            let note = found.map(|found| Step::NoteFound { job: job.id.clone(), found });
+            self.steps.extend(note);
+        }
+    }
+
+    /// How many providers hold the data or lost it: what a repair would restore.
+    fn found(&self) -> u32 {
+        let counted = |r: &&crate::Replica| {
+            let was_there = !matches!(
+                r.verdict,
+                Verdict::Ended | Verdict::Completed | Verdict::NeverExisted | Verdict::StartMissed
+            );
+            slots::counts(r, self.wanted) && was_there
+        };
+        let providers = self.seen.replicas.iter().filter(counted).map(|r| r.provider);
+        count_of(providers.collect::<BTreeSet<_>>().len())
+    }
+
+    fn fill(&mut self, slots: &Slots<'_>) {
+        let Some(target) = self.wanted.target else {
+            return;
+        };
+        let held = slots.held();
+        self.reasons.push(match held.cmp(&target) {
+            std::cmp::Ordering::Less => Reason::Missing { held, target },
+            std::cmp::Ordering::Equal => Reason::Satisfied { held, target },
+            std::cmp::Ordering::Greater => Reason::AboveTarget { held, target },
+        });
+        if slots.safe < self.wanted.min {
+            self.reasons.push(Reason::BelowMin { safe: slots.safe, min: self.wanted.min });
+        }
+        let demands = self.demands(slots, target);
+        if demands.is_empty() {
+            return;
+        }
+        let what = self.seen.missing_evidence.iter().cloned();
+        let missing: Vec<_> = what.map(|what| Reason::EvidenceMissing { what }).collect();
+        if missing.is_empty() {
+            self.place(&demands, slots, target);
+        } else {
+            self.reasons.extend(missing);
+        }
+    }
+
+    /// Each missing slot once, labelled by its cause: renewal, then repair, then replication.
+    fn demands(&self, slots: &Slots<'_>, target: u32) -> Vec<Demand> {
+        let mut demands = renewal::demands(self.seen, self.wanted, slots);
+        let renewed: BTreeSet<_> = demands.iter().filter_map(|d| d.cause.replaces()).collect();
+        let unrenewed =
+            slots.ending.iter().filter(|e| e.holds && !renewed.contains(&e.replica.deal));
+        let held = count_of(slots.lasting.len() + unrenewed.count() + demands.len());
+        let deficit = target.saturating_sub(held.saturating_add(slots.expected));
+        let repairs = repair::demands(self.wanted, slots, deficit);
+        let rest = deficit.saturating_sub(count_of(repairs.len()));
+        demands.extend(repairs);
+        demands.extend(replication::demands(self.wanted, rest));
+        demands
+    }
+
+    /// Gives each demand to an aggregator, as far as there are any to take it.
+    fn place(&mut self, demands: &[Demand], slots: &Slots<'_>, target: u32) {
+        let mut aggregators = Aggregators::new(self.seen, &self.useless());
+        if aggregators.exhausted() {
+            let have = count_of(slots.lasting.len() + slots.ending.len());
+            self.reasons.push(Reason::TargetUnreachable { have, target });
+        }
+        let mut orders = Vec::new();
+        let mut rest = demands.iter();
+        while let Some(demand) = rest.next() {
+            let Some(aggregator) = aggregators.pick() else {
+                self.reasons.extend(aggregators.reasons());
+                break;
+            };
+            for _ in 1..aggregator.copies.max(1) {
+                rest.next();
+            }
+            orders.push((aggregator.name.clone(), *demand));
+        }
+        if !orders.is_empty() {
+            self.order(orders, slots);
+        }
+    }
+
+    /// Deals that an order brought in vain: on a provider that held the data already, or never
+    /// activated.
+    fn useless(&self) -> BTreeSet<DealId> {
+        let added_nothing = self.reasons.iter().filter_map(|reason| match reason {
+            Reason::AddsNothing { deal, .. } => Some(*deal),
+            _ => None,
+        });
+        let never_was =
+            |r: &&crate::Replica| matches!(r.verdict, Verdict::StartMissed | Verdict::NeverExisted);
+        let never_were = self.seen.replicas.iter().filter(never_was).map(|r| r.deal);
+        added_nothing.chain(never_were).collect()
+    }
+
+    fn order(&mut self, orders: Vec<(AggregatorName, Demand)>, slots: &Slots<'_>) {
+        match &self.seen.data {
+            DataView::Local => {}
+            DataView::Missing { tried, retry_at } if self.seen.at < *retry_at => {
+                let (tried, retry_at) = (tried.clone(), *retry_at);
+                return self.reasons.push(Reason::AwaitingData { tried, retry_at });
+            }
+            DataView::Missing { .. } | DataView::Elsewhere => {
+                self.reasons.push(Reason::FetchFirst);
+                return self.steps.push(Step::Fetch);
+            }
+        }
+        let ending = slots.ending.iter().map(|e| e.replica);
+        let holders = slots.lasting.iter().copied().chain(ending);
+        let exclude: BTreeSet<_> = holders.map(|r| r.provider).collect();
+        for (aggregator, Demand { cause, .. }) in orders {
+            self.reasons.push(Reason::Ordering { cause, aggregator: aggregator.clone() });
+            let urgency = self.urgency(cause, slots);
+            let exclude = exclude.clone();
+            self.steps.push(Step::Order { aggregator, cause, exclude, urgency });
+        }
+    }
+
+    fn urgency(&self, cause: Cause, slots: &Slots<'_>) -> Urgency {
+        match cause {
+            _ if slots.safe < self.wanted.min => Urgency::Endangered,
+            Cause::Renewal { .. } => Urgency::Renew,
+            Cause::Repair { .. } | Cause::Replication => Urgency::Fill,
+        }
+    }
+}
+
+/// The next epoch at which anything could change by itself.
+fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEpoch {
+    let at = seen.at;
+    let by_replica = seen.replicas.iter().filter_map(|r| match &r.verdict {
+        Verdict::Pending { start } => Some((*start + EpochDelta::new(1)).min(at + ORDER_POLL)),
+        Verdict::Active { end } => {
+            let window = wanted.renewal.unwrap_or(EpochDelta::ZERO);
+            let marks = [*end - window, *end - window.half(), *end];
+            marks.into_iter().find(|mark| *mark > at)
+        }
+        // An endpoint in trouble is asked again soon; a forged entry need not be.
+        Verdict::Unknown { why } if *why != Unknown::ProviderMismatch => Some(at + ORDER_POLL),
+        _ => None,
+    });
+    let by_reason = reasons.iter().filter_map(|reason| match reason {
+        Reason::FaultWaits { repair_at, .. } => Some(*repair_at),
+        Reason::AwaitingSecondLook { .. } => Some(at + CONFIRMATION),
+        Reason::AwaitingData { retry_at, .. } | Reason::BackingOff { retry_at, .. } => {
+            Some(*retry_at)
+        }
+        Reason::Outstanding { .. } | Reason::EvidenceMissing { .. } => Some(at + ORDER_POLL),
+        Reason::Ordering { .. } | Reason::FetchFirst => Some(at),
+        Reason::KeepsWhatItFound { .. } => Some(at + EpochDelta::new(1)),
+        _ => None,
+    });
+    let soonest = by_replica.chain(by_reason).min().unwrap_or(at + MAX_AGE);
+    soonest.clamp(at + EpochDelta::new(1), at + MAX_AGE)
+}

@@ -1,0 +1,198 @@
+//! The life cycle of a deal, row by row (FILECOIN.md §1.4, Appendix A), as the verdict sees it.
+
+use raas_core::{is_confirmed, remember, verdict};
+use raas_types::{
+    ChainEpoch, Cid, DealActivation, DealId, DealMemory, DealProposal, DealReading, EpochDelta,
+    Evidence, FaultSince, ListedDeal, OnChainDeal, PaddedSize, PieceInfo, Provenance, ProviderId,
+    SectorHealth, SectorNumber, SectorReading, SectorStatus, TipsetKey, Unknown, Verdict,
+};
+
+const START: i64 = 6_210_000;
+const END: i64 = 6_900_000;
+const DEAL: DealId = DealId::new(100);
+const PROVIDER: ProviderId = ProviderId::new(1000);
+
+fn epoch(at: i64) -> ChainEpoch {
+    ChainEpoch::new(at)
+}
+
+fn proposal() -> DealProposal {
+    let cid = Cid::try_from("baga6ea4seaqdomn3tgwgrh3g532zopskstnbrd2n3sxfqbze7rxt7vqn7veigmy");
+    DealProposal {
+        piece: PieceInfo { cid: cid.expect("a piece CID"), size: PaddedSize::MIN },
+        provider: PROVIDER,
+        start: epoch(START),
+        end: epoch(END),
+        verified: true,
+        label: String::new(),
+    }
+}
+
+fn published() -> DealReading {
+    DealReading::Found(OnChainDeal { proposal: proposal(), activation: None })
+}
+
+fn activated() -> DealReading {
+    let activation =
+        DealActivation { sector: SectorNumber::new(7), at: epoch(START - 10), slashed: None };
+    DealReading::Found(OnChainDeal { proposal: proposal(), activation: Some(activation) })
+}
+
+fn not_found(next_id: u64) -> DealReading {
+    DealReading::NotFound { next_id: Some(DealId::new(next_id)) }
+}
+
+fn sector(health: SectorHealth) -> SectorReading {
+    SectorReading::Found(SectorStatus {
+        health,
+        deadline: Some(42),
+        partition: Some(0),
+        first_missed: None,
+        expiration: None,
+    })
+}
+
+fn unseen() -> DealMemory {
+    let listed = ListedDeal { deal: DEAL, provider: PROVIDER };
+    DealMemory::first_heard(listed, Provenance::Contract, epoch(START - 1000))
+}
+
+fn seen_published() -> DealMemory {
+    DealMemory { proposal: Some(proposal()), ..unseen() }
+}
+
+fn seen_active() -> DealMemory {
+    let last_active = Some(epoch(START + 100));
+    DealMemory { sector: Some(SectorNumber::new(7)), last_active, ..seen_published() }
+}
+
+fn evidence(at: i64) -> Evidence {
+    let endpoint = "test".to_owned();
+    Evidence { tipset: TipsetKey::default(), epoch: epoch(at), finalized: true, endpoint }
+}
+
+#[test]
+fn a_published_deal_is_pending_up_to_its_start_and_has_missed_it_after() {
+    let at = |h| verdict(&published(), None, &unseen(), epoch(h));
+    assert_eq!(at(START), Verdict::Pending { start: epoch(START) });
+    assert_eq!(at(START + 1), Verdict::StartMissed);
+}
+
+#[test]
+fn an_activated_deal_is_what_its_sector_is() {
+    let at = |s: SectorReading| verdict(&activated(), Some(&s), &unseen(), epoch(START));
+    assert_eq!(at(sector(SectorHealth::Active)), Verdict::Active { end: epoch(END) });
+    assert_eq!(at(sector(SectorHealth::Unproven)), Verdict::Active { end: epoch(END) });
+    assert_eq!(at(sector(SectorHealth::Dead)), Verdict::Terminated);
+    assert_eq!(at(SectorReading::NotFound), Verdict::Terminated);
+    let failed = SectorReading::Failed("time-out".to_owned());
+    assert!(matches!(at(failed), Verdict::Unknown { why: Unknown::Sector(_) }));
+    let unasked = verdict(&activated(), None, &unseen(), epoch(START));
+    assert!(matches!(unasked, Verdict::Unknown { why: Unknown::Sector(_) }));
+}
+
+#[test]
+fn a_fault_counts_from_the_first_missed_proof_where_the_chain_tells_it() {
+    let mut status = match sector(SectorHealth::Faulty) {
+        SectorReading::Found(status) => status,
+        _ => unreachable!(),
+    };
+    let judge = |status: &SectorStatus, memory: &DealMemory| {
+        let reading = SectorReading::Found(status.clone());
+        match verdict(&activated(), Some(&reading), memory, epoch(START + 9000)) {
+            Verdict::Faulty { since, .. } => since,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(judge(&status, &seen_active()), FaultSince::Observed(epoch(START + 100)));
+    let first = DealMemory { first_faulty: Some(epoch(START + 8000)), ..seen_published() };
+    assert_eq!(judge(&status, &first), FaultSince::Observed(epoch(START + 8000)));
+    assert_eq!(judge(&status, &unseen()), FaultSince::Observed(epoch(START + 9000)));
+    status.first_missed = Some(epoch(START + 5000));
+    assert_eq!(judge(&status, &seen_active()), FaultSince::Exact(epoch(START + 5000)));
+}
+
+#[test]
+fn past_its_end_a_deal_has_ended_although_it_is_still_found() {
+    let healthy = sector(SectorHealth::Active);
+    let at = |h| verdict(&activated(), Some(&healthy), &unseen(), epoch(h));
+    assert_eq!(at(END - 1), Verdict::Active { end: epoch(END) });
+    assert_eq!(at(END), Verdict::Ended);
+}
+
+#[test]
+fn a_deal_that_is_not_found_is_judged_by_what_is_remembered_of_it() {
+    let gone = not_found(200);
+    let at = |memory: &DealMemory, h| verdict(&gone, None, memory, epoch(h));
+    assert_eq!(at(&seen_active(), START + 200), Verdict::Terminated);
+    assert_eq!(at(&seen_active(), END), Verdict::Completed);
+    assert_eq!(at(&seen_published(), START + 1), Verdict::StartMissed);
+    assert_eq!(at(&seen_published(), START), Verdict::Gone);
+    assert_eq!(at(&unseen(), START), Verdict::Gone);
+}
+
+#[test]
+fn an_id_the_market_has_not_reached_may_be_young_and_never_existed_after_finality() {
+    let heard = unseen().first_heard;
+    let at = |h| verdict(&not_found(100), None, &unseen(), h);
+    let ahead = Verdict::Unknown { why: Unknown::AheadOfChain };
+    assert_eq!(at(heard + EpochDelta::new(899)), ahead);
+    assert_eq!(at(heard + EpochDelta::new(900)), Verdict::NeverExisted);
+    let seen_before = verdict(&not_found(100), None, &seen_published(), epoch(START));
+    assert_eq!(seen_before, ahead);
+}
+
+#[test]
+fn an_error_is_unknown_and_never_a_loss() {
+    let failed = DealReading::Failed("server busy".to_owned());
+    for memory in [unseen(), seen_published(), seen_active()] {
+        let judged = verdict(&failed, None, &memory, epoch(END + 1));
+        assert!(matches!(judged, Verdict::Unknown { why: Unknown::Deal(_) }));
+    }
+    let no_next_id = DealReading::NotFound { next_id: None };
+    let judged = verdict(&no_next_id, None, &seen_active(), epoch(START));
+    assert_eq!(judged, Verdict::Unknown { why: Unknown::NextId });
+}
+
+#[test]
+fn contract_and_proposal_must_name_one_provider() {
+    let mut memory = unseen();
+    memory.listed.provider = ProviderId::new(1001);
+    let judged = verdict(&activated(), None, &memory, epoch(START));
+    assert_eq!(judged, Verdict::Unknown { why: Unknown::ProviderMismatch });
+    let after = remember(&memory, &activated(), &judged, evidence(START));
+    assert_eq!(after.proposal, None, "another deal's terms are not remembered for this one");
+}
+
+#[test]
+fn a_loss_is_confirmed_by_a_second_look_one_deadline_later_and_reset_by_recovery() {
+    let fault = Verdict::Faulty { since: FaultSince::Exact(epoch(1)), end: epoch(END) };
+    let look = |memory: &DealMemory, verdict: &Verdict, at| {
+        remember(memory, &activated(), verdict, evidence(at))
+    };
+    let first = look(&seen_active(), &fault, START + 1000);
+    assert!(!is_confirmed(&first, epoch(START + 1000)));
+    let unknown = Verdict::Unknown { why: Unknown::NextId };
+    let between = look(&first, &unknown, START + 1030);
+    let early = look(&between, &fault, START + 1059);
+    assert!(!is_confirmed(&early, epoch(START + 1059)));
+    let second = look(&early, &fault, START + 1060);
+    assert!(is_confirmed(&second, epoch(START + 1060)));
+    assert_eq!(second.first_faulty, Some(epoch(START + 1000)));
+
+    let dead = look(&second, &Verdict::Terminated, START + 1061);
+    assert!(!is_confirmed(&dead, epoch(START + 1061)), "a termination is confirmed anew");
+    let recovered = look(&second, &Verdict::Active { end: epoch(END) }, START + 1061);
+    assert_eq!((recovered.suspicion, recovered.first_faulty), (None, None));
+    assert_eq!(recovered.last_active, Some(epoch(START + 1061)));
+}
+
+#[test]
+fn the_proposal_and_the_sector_are_remembered_from_the_first_sight_on() {
+    let active = Verdict::Active { end: epoch(END) };
+    let after = remember(&unseen(), &activated(), &active, evidence(START));
+    assert_eq!(after.proposal, Some(proposal()));
+    assert_eq!(after.sector, Some(SectorNumber::new(7)));
+    let gone = remember(&after, &not_found(200), &Verdict::Terminated, evidence(START + 60));
+    assert_eq!((gone.proposal, gone.sector), (after.proposal, after.sector));
+}

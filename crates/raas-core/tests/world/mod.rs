@@ -1,0 +1,154 @@
+//! Builders for the planner's tests: a world of one CID, told in a few words.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::BTreeSet;
+
+use raas_core::{AggregatorView, DataView, JobView, Observation, Plan, Replica, Step, plan};
+use raas_types::{
+    AggregatorName, Cause, ChainEpoch, Cid, DealId, EpochDelta, FaultSince, Job, JobId, Order,
+    OrderId, OrderState, ProviderId, Renewal, Repair, Replication, Terms, Ticket, Trust, Unknown,
+    Verdict,
+};
+
+pub(crate) const NOW: ChainEpoch = ChainEpoch::new(6_300_000);
+pub(crate) const MONTH: EpochDelta = EpochDelta::days(30);
+pub(crate) const DURATION: EpochDelta = EpochDelta::MIN_DEAL_DURATION;
+
+pub(crate) fn cid() -> Cid {
+    Cid::try_from("bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4").expect("a CID")
+}
+
+pub(crate) fn terms(target: u32) -> Terms {
+    Terms {
+        replication: Some(Replication::around(target)),
+        renewal: Some(Renewal { threshold: MONTH }),
+        repair: Some(Repair { threshold: EpochDelta::DAY }),
+        ..Terms::default()
+    }
+}
+
+pub(crate) fn job_with(id: &str, terms: Terms) -> JobView {
+    let job = Job { id: JobId::new(id), cid: cid(), terms, registered: Some(NOW), found: None };
+    JobView { job, submission: None, announcing: false, recording: BTreeSet::new(), records: false }
+}
+
+pub(crate) fn job(target: u32) -> Vec<JobView> {
+    vec![job_with("job", terms(target))]
+}
+
+pub(crate) fn lighthouse() -> AggregatorView {
+    AggregatorView {
+        name: AggregatorName::new("lighthouse"),
+        idempotent: false,
+        copies: 1,
+        latency: EpochDelta::DAY,
+        deal_duration: DURATION,
+    }
+}
+
+/// An aggregator that tells orders apart, so that several may be outstanding.
+pub(crate) fn keyed() -> AggregatorView {
+    AggregatorView { name: AggregatorName::new("keyed"), idempotent: true, ..lighthouse() }
+}
+
+pub(crate) fn seen(replicas: Vec<Replica>) -> Observation {
+    Observation {
+        cid: cid(),
+        at: NOW,
+        replicas,
+        orders: Vec::new(),
+        aggregators: vec![keyed()],
+        data: DataView::Local,
+        missing_evidence: Vec::new(),
+    }
+}
+
+/// Deal `n` on provider `1000 + n`.
+pub(crate) fn replica(n: u64, verdict: Verdict) -> Replica {
+    Replica {
+        deal: DealId::new(n),
+        provider: ProviderId::new(1000 + n),
+        verdict,
+        confirmed: true,
+        proven: true,
+        replaces: None,
+        listed: true,
+        recordable: true,
+    }
+}
+
+pub(crate) fn active_until(end: ChainEpoch) -> Verdict {
+    Verdict::Active { end }
+}
+
+/// Active, its end far away.
+pub(crate) fn active(n: u64) -> Replica {
+    replica(n, active_until(NOW + DURATION))
+}
+
+/// Active, ending in `left`.
+pub(crate) fn ending(n: u64, left: EpochDelta) -> Replica {
+    replica(n, active_until(NOW + left))
+}
+
+/// Unproven for `span`.
+pub(crate) fn faulty(n: u64, span: EpochDelta) -> Replica {
+    let since = FaultSince::Exact(NOW - span);
+    replica(n, Verdict::Faulty { since, end: NOW + DURATION })
+}
+
+pub(crate) fn unknown(n: u64) -> Replica {
+    replica(n, Verdict::Unknown { why: Unknown::Deal("time-out".to_owned()) })
+}
+
+pub(crate) fn order(n: u64, cause: Cause, aggregator: &AggregatorView) -> Order {
+    Order {
+        id: OrderId::new(format!("order-{n}")),
+        cid: cid(),
+        aggregator: aggregator.name.clone(),
+        cause,
+        known_deals: BTreeSet::new(),
+        exclude: BTreeSet::new(),
+        created: NOW,
+        state: OrderState::Sent { ticket: Ticket("ticket".to_owned()) },
+    }
+}
+
+/// What the plan orders, by cause.
+pub(crate) fn ordered(plan: &Plan) -> Vec<Cause> {
+    let cause = |step: &Step| match step {
+        Step::Order { cause, .. } => Some(*cause),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(cause).collect()
+}
+
+pub(crate) fn causes(jobs: &[JobView], seen: &Observation) -> Vec<Cause> {
+    ordered(&plan(jobs, seen))
+}
+
+pub(crate) fn repair(deal: u64) -> Cause {
+    Cause::Repair { deal: DealId::new(deal) }
+}
+
+pub(crate) fn renewal(deal: u64) -> Cause {
+    Cause::Renewal { deal: DealId::new(deal) }
+}
+
+/// The observation after the plan's orders were recorded.
+pub(crate) fn after_ordering(seen: &Observation, plan: &Plan) -> Observation {
+    let mut next = seen.clone();
+    for (n, step) in (next.orders.len() as u64..).zip(&plan.steps) {
+        if let Step::Order { aggregator, cause, .. } = step {
+            let view = seen.aggregators.iter().find(|a| a.name == *aggregator);
+            next.orders.push(order(n, *cause, view.expect("a known aggregator")));
+        }
+    }
+    next
+}
+
+pub(crate) fn trusting(mut terms: Terms) -> Terms {
+    terms.trust = Trust::Contract;
+    terms
+}

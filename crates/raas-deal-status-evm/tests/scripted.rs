@@ -1,0 +1,303 @@
+//! The adapter against an endpoint that says what a test wants: the starter kit's contract with its
+//! defects, older nodes, nodes that hide what they know.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Json, Router, routing::post};
+use raas_deal_status::{DealRecorder as _, DealStatusSource as _, Error};
+use raas_deal_status_evm::{
+    ContractAddress, EndpointSettings, EvmDealRecorder, EvmDealStatus, Settings, SigningKey,
+};
+use raas_types::{ChainEpoch, Cid, EpochDelta, Tipset, TipsetKey};
+use serde_json::{Value, json};
+
+const ALL: &str = "0x496a9d21";
+const ACTIVE: &str = "0xf5034301";
+const EXPIRING: &str = "0x81bcd88c";
+
+/// A result, or an error object.
+type Answer = Result<Value, Value>;
+
+/// Serves a function as an endpoint, and notes what was asked.
+struct Script {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Script {
+    async fn serve(
+        answer: impl Fn(&str, &Value) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let handler = move |Json(request): Json<Value>| async move {
+            let method = request["method"].as_str().unwrap_or_default().to_owned();
+            let answer = match answer(&method, &request["params"]) {
+                Ok(result) => json!({"jsonrpc": "2.0", "id": request["id"], "result": result}),
+                Err(error) => json!({"jsonrpc": "2.0", "id": request["id"], "error": error}),
+            };
+            seen.lock().expect("no panic").push((method, request["params"].clone()));
+            Json(answer)
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new().fallback(post(handler));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, asked }
+    }
+
+    fn settings(&self) -> Settings {
+        let url = format!("http://{}/rpc/v1", self.address).parse().expect("a URL");
+        Settings {
+            endpoint: EndpointSettings::new(url),
+            contract: ContractAddress([1; 20]),
+            from_epoch: ChainEpoch::GENESIS,
+        }
+    }
+
+    fn source(&self) -> EvmDealStatus {
+        EvmDealStatus::new(self.settings()).expect("a source")
+    }
+
+    fn recorder(&self) -> EvmDealRecorder {
+        let key = SigningKey::from_bytes(&[7; 32]).expect("a key");
+        EvmDealRecorder::new(self.settings(), key).expect("a recorder")
+    }
+
+    fn asked(&self, method: &str) -> Vec<Value> {
+        let asked = self.asked.lock().expect("no panic");
+        asked.iter().filter(|(name, _)| name == method).map(|(_, params)| params.clone()).collect()
+    }
+}
+
+fn cid() -> Cid {
+    Cid::try_from("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy").expect("a CID")
+}
+
+fn pin(epoch: i64) -> Tipset {
+    let key = TipsetKey::new(vec![cid()]);
+    Tipset { key: key.clone(), epoch: ChainEpoch::new(epoch), parents: key }
+}
+
+fn word(number: u64) -> String {
+    format!("{number:064x}")
+}
+
+/// ABI of an array of (deal, provider).
+fn deals(deals: &[(u64, u64)]) -> Value {
+    let mut words = vec![word(0x20), word(deals.len() as u64)];
+    words.extend(deals.iter().flat_map(|(deal, provider)| [word(*deal), word(*provider)]));
+    json!(format!("0x{}", words.concat()))
+}
+
+/// Whether a call is this question, about a CID as text.
+fn is(params: &Value, selector: &str) -> bool {
+    params[0]["input"].as_str().is_some_and(|input| input.starts_with(selector))
+}
+
+fn is_about_text(params: &Value) -> bool {
+    let text: String = cid().to_string().bytes().map(|b| format!("{b:02x}")).collect();
+    params[0]["input"].as_str().is_some_and(|input| input.contains(&text))
+}
+
+fn ids(deals: Vec<raas_types::ListedDeal>) -> Vec<u64> {
+    deals.iter().map(|listed| listed.deal.get()).collect()
+}
+
+#[tokio::test]
+async fn both_spellings_of_a_cid_are_asked_and_holes_are_left_out() {
+    let script = Script::serve(|_, params| {
+        let text = is_about_text(params);
+        Ok(match (is(params, ALL), is(params, ACTIVE), text) {
+            (true, _, true) => deals(&[(1, 1000), (2, 1001)]),
+            (true, _, false) => deals(&[(2, 1001), (3, 1002)]),
+            (_, true, true) => deals(&[(1, 1000), (0, 0)]),
+            (_, true, false) => deals(&[(0, 0), (3, 1002)]),
+            _ => deals(&[(0, 0), (0, 0)]),
+        })
+    })
+    .await;
+    let mut answers = script.source().listings(&[cid()], EpochDelta::DAY, &pin(10)).await;
+    let listing = answers.remove(0).expect("a listing");
+    assert_eq!(ids(listing.all), [1, 2, 3]);
+    assert_eq!(listing.active.map(ids), Ok(vec![1, 3]));
+    assert_eq!(listing.expiring.map(ids), Ok(vec![]));
+    for params in script.asked("eth_call") {
+        let hash = params[1]["blockHash"].as_str().expect("a hash in an object");
+        assert_eq!(hash.len(), 66);
+        assert_eq!(params.as_array().map(Vec::len), Some(2));
+    }
+}
+
+#[tokio::test]
+async fn a_contract_that_reverts_for_one_dead_deal_still_lists_them_all() {
+    let script = Script::serve(|_, params| {
+        if is(params, ALL) {
+            return Ok(if is_about_text(params) { deals(&[(1, 1000)]) } else { deals(&[]) });
+        }
+        let revert = format!("0xd4bb6671{}", word(if is(params, EXPIRING) { 17 } else { 32 }));
+        Err(json!({
+            "code": 3,
+            "message": "message execution failed (exit=[33], revert reason=[…], vm error=[…])",
+            "data": revert,
+        }))
+    })
+    .await;
+    let mut answers = script.source().listings(&[cid()], EpochDelta::DAY, &pin(10)).await;
+    let listing = answers.remove(0).expect("a listing");
+    assert_eq!(ids(listing.all), [1]);
+    let active = listing.active.expect_err("reverts");
+    assert!(active.contains("exit code 32") && active.contains("gone"), "{active}");
+    let expiring = listing.expiring.expect_err("reverts");
+    assert!(expiring.contains("exit code 17"), "{expiring}");
+}
+
+#[tokio::test]
+async fn one_cid_that_fails_spoils_no_other() {
+    let good = Cid::try_from("bafkqaaa").expect("a CID");
+    let script = Script::serve(|_, params| {
+        if is_about_text(params) {
+            Err(json!({"code": 1, "message": "actor not found"}))
+        } else {
+            Ok(deals(&[]))
+        }
+    })
+    .await;
+    let answers = script.source().listings(&[good, cid(), good], EpochDelta::DAY, &pin(10)).await;
+    let failed: Vec<_> = answers.iter().map(Result::is_err).collect();
+    assert_eq!(failed, [false, true, false]);
+}
+
+#[tokio::test]
+async fn a_pin_on_another_fork_reads_nothing_and_leaves_the_cursor() {
+    // The block is known, and the chain has another one at its height.
+    let script = Script::serve(|method, _| match method {
+        "eth_getBlockByHash" => Ok(json!({"number": "0x9"})),
+        "eth_getBlockByNumber" => Ok(json!({"hash": format!("0x{}", word(1))})),
+        _ => Ok(json!([])),
+    })
+    .await;
+    let error = script.source().requests_since(None, &pin(10)).await.expect_err("reorganised");
+    assert!(error.is_temporary() && error.to_string().contains("reorganised"), "{error}");
+    assert!(script.asked("eth_getLogs").is_empty());
+}
+
+/// The number that a log filter names.
+fn bound(params: &Value, name: &str) -> i64 {
+    let text = params[0][name].as_str().expect("a number");
+    i64::from_str_radix(&text[2..], 16).expect("hex")
+}
+
+#[tokio::test]
+async fn a_node_with_a_narrower_span_is_asked_for_less() {
+    // The node knows whatever block is asked for, at epoch 4999.
+    let asked = Arc::new(Mutex::new(Value::Null));
+    let script = Script::serve(move |method, params| match method {
+        "eth_getBlockByHash" => {
+            *asked.lock().expect("no panic") = params[0].clone();
+            Ok(json!({"number": "0x1387"}))
+        }
+        "eth_getBlockByNumber" => Ok(json!({"hash": *asked.lock().expect("no panic")})),
+        "eth_getLogs" if bound(params, "toBlock") - bound(params, "fromBlock") > 1000 => {
+            let why = "invalid epoch range: from block is too far in the past (maximum: 1000)";
+            Err(json!({"code": 1, "message": why}))
+        }
+        _ => Ok(json!([])),
+    })
+    .await;
+    let read = script.source().requests_since(None, &pin(5000)).await.expect("requests");
+    assert_eq!((read.cursor.epoch, read.more), (ChainEpoch::new(4999), false));
+    let mut next = 0;
+    for params in script.asked("eth_getLogs") {
+        let (from, to) = (bound(&params, "fromBlock"), bound(&params, "toBlock"));
+        if to - from <= 1000 {
+            assert_eq!(from, next, "nothing is skipped and nothing read twice");
+            next = to + 1;
+        }
+    }
+    assert_eq!(next, 5000);
+}
+
+/// A signed transaction of the script's recorder.
+async fn signed() -> Vec<u8> {
+    let script = Script::serve(|method, _| {
+        Ok(match method {
+            "eth_feeHistory" => json!({
+                "oldestBlock": "0x1",
+                "baseFeePerGas": ["0x64", "0x64"],
+                "gasUsedRatio": [0.0],
+                "reward": [["0x186a0"]],
+            }),
+            "eth_getTransactionCount" => json!("0x5"),
+            _ => json!("0x100000"),
+        })
+    })
+    .await;
+    let terms = raas_deal_status::RequestedTerms {
+        replication_target: 1,
+        repair_threshold: 0,
+        renewal_threshold: 0,
+    };
+    let record = raas_deal_status::Record::Submit { cid: cid(), terms };
+    let prepared = script.recorder().prepare(&record, None).await.expect("prepared");
+    assert_eq!(prepared.nonce, 5);
+    assert!(script.asked("eth_sendRawTransaction").is_empty());
+    prepared.raw
+}
+
+/// What becomes of sending, where the node refuses with these words and knows this much.
+async fn refused(words: &'static str, known: bool, executed: &'static str) -> Result<(), Error> {
+    let raw = signed().await;
+    let script = Script::serve(move |method, _| match method {
+        "eth_sendRawTransaction" => Err(json!({"code": 1, "message": words})),
+        "eth_getTransactionByHash" if known => Ok(json!({"blockHash": null})),
+        "eth_getTransactionCount" => Ok(json!(executed)),
+        _ => Ok(Value::Null),
+    })
+    .await;
+    script.recorder().send(&raw).await
+}
+
+#[tokio::test]
+async fn bytes_that_the_network_has_already_are_sent() {
+    for words in [
+        "already known",
+        "message from f410f with nonce 5 already in mpool: message with nonce already exists",
+        "minimum expected nonce is 6: message nonce too low",
+    ] {
+        let sent = refused(words, true, "0x6").await;
+        assert!(sent.is_ok(), "{words}: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_nonce_that_another_transaction_used_is_final_once_that_is_executed() {
+    let words = "minimum expected nonce is 6: message nonce too low";
+    let settled = refused(words, false, "0x6").await.expect_err("another's");
+    assert!(matches!(&settled, Error::Rejected { .. }), "{settled}");
+    let open = refused(words, false, "0x5").await.expect_err("not known yet");
+    assert!(open.is_temporary(), "{open}");
+}
+
+#[tokio::test]
+async fn other_refusals_say_whether_to_wait_or_to_mend() {
+    let funds = refused("mpool push: not enough funds to execute transaction", false, "0x5").await;
+    assert!(matches!(funds, Err(Error::Misconfigured { .. })), "{funds:?}");
+    let full = refused("mempool is full", false, "0x5").await;
+    assert!(full.as_ref().is_err_and(Error::is_temporary), "{full:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_without_ethereum_is_a_matter_of_configuration() {
+    let script = Script::serve(|method, _| {
+        Err(json!({"code": -32601, "message": format!("method '{method}' not found")}))
+    })
+    .await;
+    let mut answers = script.source().listings(&[cid()], EpochDelta::DAY, &pin(10)).await;
+    let error = answers.remove(0).expect_err("no method");
+    assert!(matches!(&error, Error::Misconfigured { .. }), "{error}");
+    assert!(error.to_string().contains("EnableEthRPC"), "{error}");
+}

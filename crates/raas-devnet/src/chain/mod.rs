@@ -1,0 +1,35 @@
+//! The simulated chain: a clock of tipsets, a market actor and miners.
+//!
+//! Epochs are plain `i64` in this crate. State is asked for "after epoch T", which is the post-state
+//! of the last tipset at or below T; [`view`] says how the two RPC families map to that.
+
+pub(crate) mod deadline;
+mod hashes;
+mod market;
+mod miner;
+mod tipset;
+mod truth;
+pub(crate) mod view;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use market::DealSpec;
+pub(crate) use miner::{Condition, Expiry, Miner, Sector};
+pub(crate) use tipset::{Clock, blake2b};
+pub(crate) use truth::provider_text;
+pub use truth::{DealState, DealTruth};
+pub(crate) use view::{ChainDeal, ChainView, Evm, MarketDeal, View};
+pub(crate) use world::{DealTicket, UnknownProvider, World, WorldConfig};
+
+/// The world as everybody in this crate shares it. Locked for short reads and writes only, never
+/// across an await.
+pub(crate) type SharedWorld = Arc<Mutex<World>>;
+
+/// Locks the world, also after a panic elsewhere: each change leaves it whole.
+pub(crate) fn lock(world: &SharedWorld) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,114 @@
+//! Every statement, and that the frequent ones are answered by an index.
+
+macro_rules! select_jobs {
+    ($rest:literal) => {
+        concat!("SELECT id, version, next_look, submission, last_plan, body FROM jobs ", $rest)
+    };
+}
+
+pub(crate) const INSERT_JOB: &str =
+    "INSERT INTO jobs (id, cid, version, body) VALUES (?1, ?2, 1, ?3) ON CONFLICT (id) DO NOTHING";
+pub(crate) const JOB: &str = select_jobs!("WHERE id = ?1");
+pub(crate) const FIRST_JOBS: &str = select_jobs!("ORDER BY id LIMIT ?1");
+pub(crate) const JOBS_AFTER: &str = select_jobs!("WHERE id > ?1 ORDER BY id LIMIT ?2");
+pub(crate) const JOBS_OF: &str = select_jobs!("WHERE cid = ?1 ORDER BY id");
+pub(crate) const NEVER_LOOKED_AT: &str =
+    select_jobs!("WHERE next_look IS NULL ORDER BY id LIMIT ?1");
+pub(crate) const DUE: &str = select_jobs!("WHERE next_look <= ?1 ORDER BY next_look, id LIMIT ?2");
+pub(crate) const UPDATE_JOB: &str = "UPDATE jobs SET version = version + 1, cid = ?3, \
+     next_look = ?4, submission = ?5, last_plan = ?6, body = ?7 WHERE id = ?1 AND version = ?2";
+pub(crate) const WAKE: &str =
+    "UPDATE jobs SET version = version + 1, next_look = NULL WHERE id = ?1";
+pub(crate) const REMOVE_JOB: &str = "DELETE FROM jobs WHERE id = ?1";
+
+// Ids above 2^63 - 1 are stored as negative numbers, and come after the others.
+pub(crate) const DEAL_MEMORIES: &str = "SELECT cid || ' deal ' || deal, body FROM deal_memories \
+     WHERE cid = ?1 ORDER BY deal < 0, deal";
+pub(crate) const PUT_MEMORY: &str =
+    "INSERT OR REPLACE INTO deal_memories (cid, deal, body) VALUES (?1, ?2, ?3)";
+pub(crate) const FORGET_MEMORY: &str = "DELETE FROM deal_memories WHERE cid = ?1 AND deal = ?2";
+
+pub(crate) const ORDER: &str = "SELECT id, body FROM orders WHERE id = ?1";
+pub(crate) const ORDERS_OF: &str =
+    "SELECT id, body FROM orders WHERE cid = ?1 ORDER BY created, id";
+pub(crate) const OUTSTANDING_ORDERS: &str =
+    "SELECT id, body FROM orders WHERE outstanding = 1 ORDER BY created, id";
+pub(crate) const PUT_ORDER: &str = "INSERT OR REPLACE INTO orders \
+     (id, cid, created, outstanding, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+pub(crate) const TRANSACTION: &str = "SELECT hash, body FROM transactions WHERE hash = ?1";
+pub(crate) const TRANSACTIONS_OF: &str =
+    "SELECT hash, body FROM transactions WHERE job = ?1 ORDER BY seq";
+pub(crate) const OPEN_TRANSACTIONS: &str =
+    "SELECT hash, body FROM transactions WHERE open = 1 ORDER BY seq";
+// Not REPLACE, which would move the row to the end.
+pub(crate) const PUT_TRANSACTION: &str = "INSERT INTO transactions (hash, job, open, body) \
+     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO UPDATE \
+     SET job = excluded.job, open = excluded.open, body = excluded.body";
+
+pub(crate) const CURSOR: &str = "SELECT name, value FROM cursors WHERE name = ?1";
+pub(crate) const PUT_CURSOR: &str = "INSERT OR REPLACE INTO cursors (name, value) VALUES (?1, ?2)";
+
+// On the left of `=` the new row; on the right, a bare column is the old one.
+pub(crate) const LEASE: &str = "INSERT INTO leases (name, owner, until, fence) \
+     VALUES (?1, ?2, ?4, 1) ON CONFLICT (name) DO UPDATE \
+     SET fence = CASE WHEN until > ?3 THEN fence ELSE fence + 1 END, \
+         owner = excluded.owner, until = excluded.until \
+     WHERE owner = excluded.owner OR until <= ?3 \
+     RETURNING name, fence";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    /// How SQLite will run a statement.
+    fn plan(statement: &str) -> String {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let path = dir.path().join("jobs.db");
+        std::fs::write(&path, "").expect("a file can be made");
+        let db = schema::open(&path).expect("an empty file becomes a store");
+        let mut explain =
+            db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).expect("the statement is SQL");
+        let nulls = vec![rusqlite::types::Null; explain.parameter_count()];
+        let steps = explain.query_map(rusqlite::params_from_iter(nulls), |row| row.get(3));
+        let steps: Result<Vec<String>, _> = steps.expect("a plan is made").collect();
+        steps.expect("a plan is text").join("; ")
+    }
+
+    #[test]
+    fn what_is_due_is_found_by_index_and_never_sorted() {
+        let never = plan(NEVER_LOOKED_AT);
+        assert_eq!(never, "SEARCH jobs USING INDEX jobs_by_look (next_look=?)");
+        assert_eq!(plan(DUE), "SEARCH jobs USING INDEX jobs_by_look (next_look<?)");
+    }
+
+    #[test]
+    fn outstanding_orders_and_open_transactions_are_read_from_partial_indices() {
+        let orders = plan(OUTSTANDING_ORDERS);
+        assert_eq!(orders, "SCAN orders USING INDEX orders_outstanding");
+        let transactions = plan(OPEN_TRANSACTIONS);
+        assert_eq!(transactions, "SEARCH transactions USING INDEX transactions_open (open=?)");
+    }
+
+    #[test]
+    fn no_read_goes_through_a_whole_table_or_sorts() {
+        for statement in [
+            JOB,
+            FIRST_JOBS,
+            JOBS_AFTER,
+            JOBS_OF,
+            ORDER,
+            ORDERS_OF,
+            TRANSACTION,
+            TRANSACTIONS_OF,
+            CURSOR,
+        ] {
+            let plan = plan(statement);
+            assert!(plan.contains("INDEX"), "{statement}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{statement}: {plan}");
+        }
+        // The few deals of one CID are sorted, for ids that wrapped.
+        assert!(plan(DEAL_MEMORIES).contains("(cid=?)"));
+    }
+}

@@ -1,0 +1,350 @@
+//! [`SqliteJobStore`]: the port's methods as statements.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use cid::Cid;
+use raas_job_store::{Change, JobRecord, JobStore, Lease, Result, StoredJob, Versioned};
+use raas_types::{
+    ChainEpoch, DealMemory, Job, JobId, Order, OrderId, Transaction, TransactionPurpose,
+    TransactionState, TxHash,
+};
+use rusqlite::{Connection, TransactionBehavior, params};
+use serde::Serialize;
+
+use crate::{
+    failure::{self, Failure},
+    file::LockedFile,
+    rows::{body, first, list, number, stored_job},
+    schema, sql,
+    worker::Worker,
+};
+
+/// A [`JobStore`] in one SQLite file.
+///
+/// Dropping it finishes what was asked of it and closes the file, which may take some milliseconds.
+#[derive(Debug)]
+pub struct SqliteJobStore {
+    worker: Worker,
+}
+
+impl SqliteJobStore {
+    /// Opens the store in the file at `path`, or makes one there; its directory must exist. Blocks
+    /// while it reads the file, and for at most a second while another node has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`](raas_job_store::Error::Unavailable) when another node has the store
+    /// open or the file cannot be used; [`Error::Corrupt`](raas_job_store::Error::Corrupt) when it
+    /// is damaged, is no job store, or was written by a newer version.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let open = || {
+            let file = LockedFile::open(path)?;
+            let db = schema::open(file.path())?;
+            let thread = "cannot start a thread";
+            Worker::start(db, file).map_err(|source| Failure::Io { action: thread, source })
+        };
+        open().map(|worker| Self { worker }).map_err(|failure| failure.at(path))
+    }
+
+    /// Where the file is, without symbolic links.
+    pub fn path(&self) -> &Path {
+        self.worker.path()
+    }
+}
+
+#[async_trait]
+impl JobStore for SqliteJobStore {
+    async fn insert_job(&self, job: &Job) -> Result<Versioned<StoredJob>> {
+        let job = job.clone();
+        self.worker.call(move |db| insert_job(db, job)).await
+    }
+
+    async fn job(&self, id: &JobId) -> Result<Option<Versioned<StoredJob>>> {
+        let id = id.clone();
+        self.worker.call(move |db| first(db, sql::JOB, [id.as_str()], stored_job)).await
+    }
+
+    async fn jobs(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
+        let limit = row_limit(limit);
+        self.worker
+            .call(move |db| match after {
+                None => list(db, sql::FIRST_JOBS, [limit], stored_job),
+                Some(id) => list(db, sql::JOBS_AFTER, params![id.as_str(), limit], stored_job),
+            })
+            .await
+    }
+
+    async fn jobs_of(&self, cid: &Cid) -> Result<Vec<Versioned<StoredJob>>> {
+        let cid = cid.to_string();
+        self.worker.call(move |db| list(db, sql::JOBS_OF, [cid], stored_job)).await
+    }
+
+    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
+        self.worker.call(move |db| due(db, epoch, limit)).await
+    }
+
+    async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
+        let stored = stored.clone();
+        self.worker.call(move |db| update_job(db, &stored)).await
+    }
+
+    async fn wake(&self, id: &JobId) -> Result<()> {
+        let id = id.clone();
+        self.worker.call(move |db| execute(db, sql::WAKE, [id.as_str()]).map(drop)).await
+    }
+
+    async fn remove_job(&self, id: &JobId) -> Result<bool> {
+        let id = id.clone();
+        self.worker.call(move |db| Ok(execute(db, sql::REMOVE_JOB, [id.as_str()])? > 0)).await
+    }
+
+    async fn deal_memories(&self, cid: &Cid) -> Result<Vec<DealMemory>> {
+        let cid = cid.to_string();
+        self.worker.call(move |db| list(db, sql::DEAL_MEMORIES, [cid], body("memory of"))).await
+    }
+
+    async fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>> {
+        let cid = cid.to_string();
+        self.worker.call(move |db| list(db, sql::ORDERS_OF, [cid], body("order"))).await
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<Option<Order>> {
+        let id = id.clone();
+        self.worker.call(move |db| first(db, sql::ORDER, [id.as_str()], body("order"))).await
+    }
+
+    async fn outstanding_orders(&self) -> Result<Vec<Order>> {
+        self.worker.call(move |db| list(db, sql::OUTSTANDING_ORDERS, [], body("order"))).await
+    }
+
+    async fn open_transactions(&self) -> Result<Vec<Transaction>> {
+        self.worker.call(move |db| list(db, sql::OPEN_TRANSACTIONS, [], body("transaction"))).await
+    }
+
+    async fn transaction(&self, hash: &TxHash) -> Result<Option<Transaction>> {
+        let hash = hash.0.clone();
+        self.worker.call(move |db| first(db, sql::TRANSACTION, [hash], body("transaction"))).await
+    }
+
+    async fn transactions_of(&self, job: &JobId) -> Result<Vec<Transaction>> {
+        let job = job.clone();
+        self.worker
+            .call(move |db| list(db, sql::TRANSACTIONS_OF, [job.as_str()], body("transaction")))
+            .await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<i64>> {
+        let name = name.to_owned();
+        self.worker.call(move |db| first(db, sql::CURSOR, [name], number("cursor"))).await
+    }
+
+    async fn commit(&self, change: &Change) -> Result<()> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let change = change.clone();
+        self.worker.call(move |db| commit(db, &change)).await
+    }
+
+    async fn lease(
+        &self,
+        name: &str,
+        owner: &str,
+        now: ChainEpoch,
+        until: ChainEpoch,
+    ) -> Result<Option<Lease>> {
+        let wanted = Lease { name: name.to_owned(), owner: owner.to_owned(), until, fence: 0 };
+        self.worker.call(move |db| lease(db, wanted, now)).await
+    }
+}
+
+fn insert_job(db: &Connection, job: Job) -> failure::Result<Versioned<StoredJob>> {
+    let row = params![job.id.as_str(), job.cid.to_string(), json("job", job.id.as_str(), &job)?];
+    if execute(db, sql::INSERT_JOB, row)? == 0 {
+        return Err(Failure::Exists(job.id));
+    }
+    Ok(Versioned { value: StoredJob { job, record: JobRecord::default() }, version: 1 })
+}
+
+fn due(
+    db: &Connection,
+    epoch: ChainEpoch,
+    limit: usize,
+) -> failure::Result<Vec<Versioned<StoredJob>>> {
+    let mut jobs = list(db, sql::NEVER_LOOKED_AT, [row_limit(limit)], stored_job)?;
+    let rest = row_limit(limit.saturating_sub(jobs.len()));
+    if rest > 0 {
+        jobs.extend(list(db, sql::DUE, params![epoch.get(), rest], stored_job)?);
+    }
+    Ok(jobs)
+}
+
+fn update_job(db: &Connection, stored: &Versioned<StoredJob>) -> failure::Result<u64> {
+    let StoredJob { job, record } = &stored.value;
+    let row = params![
+        job.id.as_str(),
+        stored.version.cast_signed(),
+        job.cid.to_string(),
+        record.next_look.map(ChainEpoch::get),
+        record.submission.map(|id| id.0.cast_signed()),
+        record.last_plan,
+        json("job", job.id.as_str(), job)?,
+    ];
+    if execute(db, sql::UPDATE_JOB, row)? == 0 {
+        return Err(Failure::Stale(job.id.clone()));
+    }
+    Ok(stored.version + 1)
+}
+
+fn commit(db: &mut Connection, change: &Change) -> failure::Result<()> {
+    // Dropped without a commit, it is rolled back.
+    let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (cid, memory) in &change.memories {
+        let (cid, deal) = (cid.to_string(), memory.listed.deal.get());
+        let body = json("memory of", &cid, memory)?;
+        execute(&db, sql::PUT_MEMORY, params![cid, deal.cast_signed(), body])?;
+    }
+    for (cid, deal) in &change.forget {
+        execute(&db, sql::FORGET_MEMORY, params![cid.to_string(), deal.get().cast_signed()])?;
+    }
+    for order in &change.orders {
+        put_order(&db, order)?;
+    }
+    for transaction in &change.transactions {
+        put_transaction(&db, transaction)?;
+    }
+    for stored in &change.jobs {
+        update_job(&db, stored)?;
+    }
+    for (name, value) in &change.cursors {
+        execute(&db, sql::PUT_CURSOR, params![name, value])?;
+    }
+    Ok(db.commit()?)
+}
+
+fn put_order(db: &Connection, order: &Order) -> failure::Result<()> {
+    let (id, cid) = (order.id.as_str(), order.cid.to_string());
+    let body = json("order", id, order)?;
+    let row = params![id, cid, order.created.get(), order.is_outstanding(), body];
+    execute(db, sql::PUT_ORDER, row).map(drop)
+}
+
+fn put_transaction(db: &Connection, transaction: &Transaction) -> failure::Result<()> {
+    let (TransactionPurpose::Submit { job } | TransactionPurpose::Complete { job, .. }) =
+        &transaction.purpose;
+    let open = transaction.state == TransactionState::Prepared;
+    let hash = &transaction.hash.0;
+    let body = json("transaction", hash, transaction)?;
+    execute(db, sql::PUT_TRANSACTION, params![hash, job.as_str(), open, body]).map(drop)
+}
+
+fn lease(db: &mut Connection, wanted: Lease, now: ChainEpoch) -> failure::Result<Option<Lease>> {
+    // In a transaction, for an INSERT that answers rows reports a failed commit to nobody.
+    let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let row = params![wanted.name, wanted.owner, now.get(), wanted.until.get()];
+    let fence = first(&db, sql::LEASE, row, number("lease"))?;
+    db.commit()?;
+    Ok(fence.map(|fence| Lease { fence: fence.cast_unsigned(), ..wanted }))
+}
+
+/// Runs a statement; the number of rows it changed.
+fn execute(db: &Connection, sql: &str, row: impl rusqlite::Params) -> failure::Result<usize> {
+    Ok(db.prepare_cached(sql)?.execute(row)?)
+}
+
+fn json(kind: &'static str, key: &str, value: &impl Serialize) -> failure::Result<String> {
+    serde_json::to_string(value).map_err(|error| Failure::Row {
+        kind,
+        key: key.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// A limit as SQLite takes it. More rows than `i64::MAX` do not fit into its files.
+fn row_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use raas_job_store::{Error, conformance::samples};
+
+    use super::*;
+
+    fn fresh(dir: &tempfile::TempDir) -> SqliteJobStore {
+        SqliteJobStore::open(dir.path().join("jobs.db")).expect("a store can be opened")
+    }
+
+    fn change_of_a_megabyte() -> Change {
+        let raw = vec![0; 1 << 20];
+        let transaction = Transaction { raw, ..samples::transaction("0x1", "a") };
+        let orders = vec![samples::order("order", samples::cid(1), 1)];
+        Change { orders, transactions: vec![transaction], ..Change::default() }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_temporary_and_writes_nothing_by_halves() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let store = fresh(&dir);
+        let limit_pages = async |pages: i64| {
+            let limit = move |db: &mut Connection| {
+                Ok(db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+            };
+            store.worker.call(limit).await.expect("the limit is set");
+        };
+        limit_pages(60).await;
+        let full = store.commit(&change_of_a_megabyte()).await;
+        let Err(Error::Unavailable(message)) = &full else { panic!("not refused: {full:?}") };
+        assert!(message.contains("full"), "{message}");
+        assert!(store.outstanding_orders().await.expect("reads work").is_empty());
+
+        limit_pages(1 << 20).await;
+        store.commit(&change_of_a_megabyte()).await.expect("there is room again");
+        assert_eq!(store.outstanding_orders().await.expect("reads work").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_someone_else_holds_is_temporary() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let store = fresh(&dir);
+        let impatient = |db: &mut Connection| Ok(db.busy_timeout(Duration::ZERO)?);
+        store.worker.call(impatient).await.expect("the time is set");
+        let other = Connection::open(store.path()).expect("SQLite's own tools may open the file");
+        other.execute_batch("BEGIN IMMEDIATE").expect("and lock it");
+        let job = samples::job("a", samples::cid(1));
+        let error = store.insert_job(&job).await.expect_err("nobody else can write");
+        assert!(error.is_temporary(), "{error}");
+        assert_eq!(store.job(&job.id).await.expect("reads go on"), None);
+        other.execute_batch("ROLLBACK").expect("it lets go");
+        store.insert_job(&job).await.expect("writes go on");
+    }
+
+    #[tokio::test]
+    async fn settings_that_durability_rests_on_are_in_force() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let store = fresh(&dir);
+        for (name, value) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")]
+        {
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            let read = move |db: &mut Connection| Ok(db.query_row(&sql, [], |row| row.get(0))?);
+            let found: String = store.worker.call(read).await.expect("settings can be read");
+            assert_eq!(found, value, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panicked_is_said_to_have_ended() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let store = fresh(&dir);
+        let panicked = store.worker.call::<()>(|_| panic!("a bug")).await;
+        assert!(matches!(panicked, Err(Error::Unavailable(_))), "{panicked:?}");
+        let after = store.cursor("x").await;
+        assert!(matches!(after, Err(Error::Unavailable(_))), "{after:?}");
+        drop(store);
+        fresh(&dir);
+    }
+}

@@ -1,0 +1,183 @@
+//! Where a node keeps what must outlive it: the [`JobStore`] port and an in-memory implementation.
+//!
+//! Implement [`JobStore`] to keep jobs somewhere else, then run `conformance::all` (feature
+//! `test-util`) against it. Feature `mock` generates `MockJobStore` for tests of code that *uses* a
+//! store; for tests of behaviour, prefer [`MemoryJobStore`].
+//!
+//! A store keeps and finds. It never decides, and it does not look inside the plans it is given.
+
+mod error;
+mod memory;
+
+#[cfg(feature = "test-util")]
+pub mod conformance;
+
+pub use error::{Error, Result};
+pub use memory::MemoryJobStore;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use cid::Cid;
+use raas_types::{
+    ChainEpoch, DealId, DealMemory, Job, JobId, Order, OrderId, SubmissionId, Transaction, TxHash,
+};
+
+/// A value and the version it was read at. A write names the version it replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The value.
+    pub value: T,
+    /// Grows by one with every write; 1 after the insert.
+    pub version: u64,
+}
+
+/// What is kept beside a job, changed by looks rather than by clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobRecord {
+    /// The epoch at which the job is to be looked at next; `None` is at once.
+    pub next_look: Option<ChainEpoch>,
+    /// The number the contract gave to the job's submission, once it has one.
+    pub submission: Option<SubmissionId>,
+    /// The last plan that concerned the job: opaque bytes, versioned by whoever wrote them.
+    pub last_plan: Option<Vec<u8>>,
+}
+
+/// A job as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredJob {
+    /// The job.
+    pub job: Job,
+    /// What looks have added.
+    pub record: JobRecord,
+}
+
+/// The right to act under a name, until an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What is leased.
+    pub name: String,
+    /// Who holds it.
+    pub owner: String,
+    /// Until when, exclusive.
+    pub until: ChainEpoch,
+    /// Grows whenever the lease is granted anew; a holder with a lower number has lost it.
+    pub fence: u64,
+}
+
+/// Keeps jobs, what is remembered of their deals, orders, transactions, cursors and leases.
+///
+/// # Contract
+///
+/// - A write is durable once it returns `Ok`: it survives a crash of the process and, for stores
+///   that outlive it, of the machine.
+/// - Every write is atomic, [`commit`](Self::commit) across all it holds.
+/// - Looking up what is not there is `Ok(None)` or an empty list, never an error.
+/// - A write to a job names the version it read; when another came in between, it changes nothing
+///   and is [`Error::Stale`].
+///   The same holds when the job was removed. Every write counts, [`wake`](Self::wake) too.
+/// - Lists are in the order of their keys: text by its bytes, numbers by size. *Oldest first* is, of
+///   orders, by the epoch they were created at and then by id; of transactions, in the order in
+///   which they were first written. Replacing one leaves it in its place.
+/// - A limit is never exceeded; 0 gives an empty list, `usize::MAX` everything.
+/// - [`due`](Self::due) costs what is due, not what is stored, and returns jobs never looked at
+///   first, then by the epoch they were due at, then by id.
+/// - A lease is granted when it is free, over at `now`, or already the same owner's; to nobody else.
+///   Renewing one that is not over keeps its fence, any other grant raises it. It may be renewed to
+///   an earlier end; one renewed until `now` is given up.
+/// - Of calls that run at the same time, the outcome is as if they ran one after the other. A call
+///   that is dropped before it returns happens whole or not at all.
+///
+/// `conformance` (feature `test-util`) checks all of this but three things that are each store's own
+/// to show: what [`due`](Self::due) costs, crashes, and calls that are dropped.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait JobStore: fmt::Debug + Send + Sync + 'static {
+    /// Keeps a new job. [`Error::Exists`] when its id is taken; nothing changes then.
+    async fn insert_job(&self, job: &Job) -> Result<Versioned<StoredJob>>;
+
+    /// One job.
+    async fn job(&self, id: &JobId) -> Result<Option<Versioned<StoredJob>>>;
+
+    /// At most `limit` jobs with ids above `after`, in the order of their ids.
+    async fn jobs(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Versioned<StoredJob>>>;
+
+    /// All jobs of a CID.
+    async fn jobs_of(&self, cid: &Cid) -> Result<Vec<Versioned<StoredJob>>>;
+
+    /// At most `limit` jobs whose next look is at or before `epoch`.
+    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>>;
+
+    /// Replaces a job; `stored.version` is the version that was read. Returns the new version.
+    async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64>;
+
+    /// Asks for a look as soon as can be, whatever the version: [`JobRecord::next_look`] becomes
+    /// `None`. The version grows, so that a look in progress does not overwrite the wish. Nothing
+    /// happens where there is no such job.
+    async fn wake(&self, id: &JobId) -> Result<()>;
+
+    /// Forgets a job; its orders, transactions and deal memories stay, for they are facts about the
+    /// CID. `false` when there was none. The same job may be inserted anew; it starts at version 1.
+    async fn remove_job(&self, id: &JobId) -> Result<bool>;
+
+    /// What is remembered of the deals of a CID, in the order of their ids.
+    async fn deal_memories(&self, cid: &Cid) -> Result<Vec<DealMemory>>;
+
+    /// All orders of a CID, oldest first.
+    async fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>>;
+
+    /// One order.
+    async fn order(&self, id: &OrderId) -> Result<Option<Order>>;
+
+    /// The orders of which a deal may still come, oldest first.
+    async fn outstanding_orders(&self) -> Result<Vec<Order>>;
+
+    /// The transactions whose end is not known, oldest first.
+    async fn open_transactions(&self) -> Result<Vec<Transaction>>;
+
+    /// One transaction.
+    async fn transaction(&self, hash: &TxHash) -> Result<Option<Transaction>>;
+
+    /// All transactions made for a job, oldest first.
+    async fn transactions_of(&self, job: &JobId) -> Result<Vec<Transaction>>;
+
+    /// The value of a cursor.
+    async fn cursor(&self, name: &str) -> Result<Option<i64>>;
+
+    /// Writes all of a change, or none of it.
+    async fn commit(&self, change: &Change) -> Result<()>;
+
+    /// Takes or renews a lease on `name` from `now` until `until`; `None` while someone else has it.
+    async fn lease(
+        &self,
+        name: &str,
+        owner: &str,
+        now: ChainEpoch,
+        until: ChainEpoch,
+    ) -> Result<Option<Lease>>;
+}
+
+/// Several writes that become durable together, as if made in the order of the fields: a memory that
+/// is both written and forgotten is forgotten, and of two writes to one key the later stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What is remembered of deals, by CID and deal id: inserted or replaced.
+    pub memories: Vec<(Cid, DealMemory)>,
+    /// Memories to forget.
+    pub forget: Vec<(Cid, DealId)>,
+    /// Orders, by id: inserted or replaced.
+    pub orders: Vec<Order>,
+    /// Transactions, by hash: inserted or replaced.
+    pub transactions: Vec<Transaction>,
+    /// Jobs to replace, each at the version that was read.
+    pub jobs: Vec<Versioned<StoredJob>>,
+    /// Cursors to set.
+    pub cursors: Vec<(String, i64)>,
+}
+
+impl Change {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,277 @@
+//! [`MemoryJobStore`]: the port in memory, for tests, simulations and trying things out.
+//!
+//! It keeps the whole contract but one line: what it holds ends with its last handle.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use cid::Cid;
+use raas_types::{
+    ChainEpoch, DealId, DealMemory, Job, JobId, Order, OrderId, Transaction, TransactionPurpose,
+    TransactionState, TxHash,
+};
+
+use crate::{Change, Error, JobRecord, JobStore, Lease, Result, StoredJob, Versioned};
+
+/// A [`JobStore`] in memory. Clones share what is kept, as handles of one store.
+#[derive(Clone, Default)]
+pub struct MemoryJobStore {
+    state: Arc<Mutex<State>>,
+}
+
+impl MemoryJobStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The state, also after a panic elsewhere: writes check everything before they change
+    /// anything, so a lock that was poisoned guards a whole state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryJobStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("MemoryJobStore")
+            .field("jobs", &state.jobs.len())
+            .field("orders", &state.orders.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl JobStore for MemoryJobStore {
+    async fn insert_job(&self, job: &Job) -> Result<Versioned<StoredJob>> {
+        let mut state = self.state();
+        if state.jobs.contains_key(&job.id) {
+            return Err(Error::Exists(job.id.clone()));
+        }
+        let value = StoredJob { job: job.clone(), record: JobRecord::default() };
+        let stored = Versioned { value, version: 1 };
+        state.put_job(stored.clone());
+        Ok(stored)
+    }
+
+    async fn job(&self, id: &JobId) -> Result<Option<Versioned<StoredJob>>> {
+        Ok(self.state().jobs.get(id).cloned())
+    }
+
+    async fn jobs(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        Ok(self
+            .state()
+            .jobs
+            .range((from, Unbounded))
+            .take(limit)
+            .map(|(_, job)| job.clone())
+            .collect())
+    }
+
+    async fn jobs_of(&self, cid: &Cid) -> Result<Vec<Versioned<StoredJob>>> {
+        let state = self.state();
+        let first = (*cid, JobId::new(""));
+        let keys = state.jobs_by_cid.range(first..).take_while(|(of, _)| of == cid);
+        Ok(keys.filter_map(|(_, id)| state.jobs.get(id).cloned()).collect())
+    }
+
+    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
+        let state = self.state();
+        let due =
+            state.jobs_by_look.iter().take_while(|(look, _)| look.is_none_or(|at| at <= epoch));
+        Ok(due.take(limit).filter_map(|(_, id)| state.jobs.get(id).cloned()).collect())
+    }
+
+    async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
+        let mut state = self.state();
+        state.check_versions(std::slice::from_ref(stored))?;
+        Ok(state.replace_job(stored))
+    }
+
+    async fn wake(&self, id: &JobId) -> Result<()> {
+        let mut state = self.state();
+        if let Some(mut stored) = state.jobs.get(id).cloned() {
+            stored.value.record.next_look = None;
+            state.replace_job(&stored);
+        }
+        Ok(())
+    }
+
+    async fn remove_job(&self, id: &JobId) -> Result<bool> {
+        Ok(self.state().take_job(id).is_some())
+    }
+
+    async fn deal_memories(&self, cid: &Cid) -> Result<Vec<DealMemory>> {
+        let state = self.state();
+        let all = (*cid, DealId::new(0))..=(*cid, DealId::new(u64::MAX));
+        Ok(state.memories.range(all).map(|(_, memory)| memory.clone()).collect())
+    }
+
+    async fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>> {
+        let state = self.state();
+        let first = (*cid, ChainEpoch::new(i64::MIN), OrderId::new(""));
+        let keys = state.orders_by_cid.range(first..).take_while(|(of, ..)| of == cid);
+        Ok(keys.filter_map(|(_, _, id)| state.orders.get(id).cloned()).collect())
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<Option<Order>> {
+        Ok(self.state().orders.get(id).cloned())
+    }
+
+    async fn outstanding_orders(&self) -> Result<Vec<Order>> {
+        let state = self.state();
+        Ok(state.outstanding.iter().filter_map(|(_, id)| state.orders.get(id).cloned()).collect())
+    }
+
+    async fn open_transactions(&self) -> Result<Vec<Transaction>> {
+        Ok(self.state().transactions_where(|t| t.state == TransactionState::Prepared))
+    }
+
+    async fn transaction(&self, hash: &TxHash) -> Result<Option<Transaction>> {
+        let state = self.state();
+        Ok(state.transaction_places.get(hash).map(|&place| state.transactions[place].clone()))
+    }
+
+    async fn transactions_of(&self, job: &JobId) -> Result<Vec<Transaction>> {
+        Ok(self.state().transactions_where(|transaction| match &transaction.purpose {
+            TransactionPurpose::Submit { job: of }
+            | TransactionPurpose::Complete { job: of, .. } => of == job,
+        }))
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<i64>> {
+        Ok(self.state().cursors.get(name).copied())
+    }
+
+    async fn commit(&self, change: &Change) -> Result<()> {
+        let mut state = self.state();
+        state.check_versions(&change.jobs)?;
+        // Nothing can fail from here on.
+        for (cid, memory) in &change.memories {
+            state.memories.insert((*cid, memory.listed.deal), memory.clone());
+        }
+        for key in &change.forget {
+            state.memories.remove(key);
+        }
+        for order in &change.orders {
+            state.put_order(order);
+        }
+        for transaction in &change.transactions {
+            state.put_transaction(transaction);
+        }
+        for stored in &change.jobs {
+            state.replace_job(stored);
+        }
+        state.cursors.extend(change.cursors.iter().cloned());
+        Ok(())
+    }
+
+    async fn lease(
+        &self,
+        name: &str,
+        owner: &str,
+        now: ChainEpoch,
+        until: ChainEpoch,
+    ) -> Result<Option<Lease>> {
+        let mut state = self.state();
+        let fence = match state.leases.get(name) {
+            None => 1,
+            Some(held) if held.until <= now => held.fence + 1,
+            Some(held) if held.owner == owner => held.fence,
+            Some(_) => return Ok(None),
+        };
+        let lease = Lease { name: name.to_owned(), owner: owner.to_owned(), until, fence };
+        state.leases.insert(name.to_owned(), lease.clone());
+        Ok(Some(lease))
+    }
+}
+
+/// What is kept, with an index for every list that looks ask for.
+#[derive(Default)]
+struct State {
+    jobs: BTreeMap<JobId, Versioned<StoredJob>>,
+    jobs_by_cid: BTreeSet<(Cid, JobId)>,
+    /// `None` sorts before every epoch, as [`JobStore::due`] asks.
+    jobs_by_look: BTreeSet<(Option<ChainEpoch>, JobId)>,
+    memories: BTreeMap<(Cid, DealId), DealMemory>,
+    orders: BTreeMap<OrderId, Order>,
+    orders_by_cid: BTreeSet<(Cid, ChainEpoch, OrderId)>,
+    outstanding: BTreeSet<(ChainEpoch, OrderId)>,
+    /// In the order in which they were first written.
+    transactions: Vec<Transaction>,
+    transaction_places: BTreeMap<TxHash, usize>,
+    cursors: BTreeMap<String, i64>,
+    leases: BTreeMap<String, Lease>,
+}
+
+impl State {
+    /// That each of these writes, one after the other, replaces the version it names.
+    fn check_versions(&self, writes: &[Versioned<StoredJob>]) -> Result<()> {
+        let mut versions = BTreeMap::new();
+        for write in writes {
+            let id = &write.value.job.id;
+            let current =
+                versions.get(id).copied().or_else(|| self.jobs.get(id).map(|job| job.version));
+            if current != Some(write.version) {
+                return Err(Error::Stale(id.clone()));
+            }
+            versions.insert(id, write.version + 1);
+        }
+        Ok(())
+    }
+
+    /// Writes a job over the version it names; the new version.
+    fn replace_job(&mut self, stored: &Versioned<StoredJob>) -> u64 {
+        let version = stored.version + 1;
+        self.put_job(Versioned { value: stored.value.clone(), version });
+        version
+    }
+
+    fn put_job(&mut self, stored: Versioned<StoredJob>) {
+        let StoredJob { job, record } = &stored.value;
+        let id = job.id.clone();
+        self.take_job(&id);
+        self.jobs_by_cid.insert((job.cid, id.clone()));
+        self.jobs_by_look.insert((record.next_look, id.clone()));
+        self.jobs.insert(id, stored);
+    }
+
+    fn take_job(&mut self, id: &JobId) -> Option<Versioned<StoredJob>> {
+        let old = self.jobs.remove(id)?;
+        self.jobs_by_cid.remove(&(old.value.job.cid, id.clone()));
+        self.jobs_by_look.remove(&(old.value.record.next_look, id.clone()));
+        Some(old)
+    }
+
+    fn put_order(&mut self, order: &Order) {
+        if let Some(old) = self.orders.insert(order.id.clone(), order.clone()) {
+            self.orders_by_cid.remove(&(old.cid, old.created, old.id.clone()));
+            self.outstanding.remove(&(old.created, old.id));
+        }
+        self.orders_by_cid.insert((order.cid, order.created, order.id.clone()));
+        if order.is_outstanding() {
+            self.outstanding.insert((order.created, order.id.clone()));
+        }
+    }
+
+    fn put_transaction(&mut self, transaction: &Transaction) {
+        match self.transaction_places.get(&transaction.hash) {
+            Some(&place) => self.transactions[place] = transaction.clone(),
+            None => {
+                self.transaction_places.insert(transaction.hash.clone(), self.transactions.len());
+                self.transactions.push(transaction.clone());
+            }
+        }
+    }
+
+    fn transactions_where(&self, wanted: impl Fn(&Transaction) -> bool) -> Vec<Transaction> {
+        self.transactions.iter().filter(|transaction| wanted(transaction)).cloned().collect()
+    }
+}

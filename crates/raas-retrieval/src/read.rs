@@ -1,0 +1,118 @@
+//! Reading a stored CAR: where its blocks lie, and each of them verified.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::StreamExt;
+use raas_types::Cid;
+
+use crate::block::{inline, key, verify_block};
+use crate::staging::blocking;
+use crate::{ByteStream, Error, Result, car};
+
+/// Bytes read at once while scanning: a section's head is below 50, and the block after it is
+/// skipped.
+const SCAN_BUFFER: usize = 512;
+
+/// Where the blocks of a CAR file lie.
+#[derive(Debug)]
+pub(crate) struct Index {
+    blocks: HashMap<Cid, (u64, u32)>,
+    /// In the order of the file, with the CIDs as written there.
+    order: Vec<Cid>,
+    car_bytes: u64,
+}
+
+impl Index {
+    /// Reads the sections' heads and seeks over the blocks.
+    pub(crate) fn scan(file: &File) -> Result<Self> {
+        let car_bytes = file.metadata()?.len();
+        let mut reader = BufReader::with_capacity(SCAN_BUFFER, file);
+        reader.rewind()?;
+        let mut at = car::skip_header(&mut reader)?;
+        let mut index = Self { blocks: HashMap::new(), order: Vec::new(), car_bytes };
+        while let Some(section) = car::read_section_head(&mut reader, at)? {
+            let end = section.at.saturating_add(section.bytes);
+            let (Ok(bytes), true) = (u32::try_from(section.bytes), end <= car_bytes) else {
+                return Err(Error::Corrupt("the stored CAR is cut short".to_owned()));
+            };
+            index.blocks.insert(key(&section.cid), (section.at, bytes));
+            index.order.push(section.cid);
+            reader.seek_relative(i64::from(bytes))?;
+            at = end;
+        }
+        Ok(index)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(crate) fn car_bytes(&self) -> u64 {
+        self.car_bytes
+    }
+
+    pub(crate) fn contains(&self, cid: &Cid) -> bool {
+        self.blocks.contains_key(&key(cid))
+    }
+}
+
+/// An open CAR file.
+#[derive(Debug)]
+pub(crate) struct BlobReader {
+    root: Cid,
+    file: File,
+    index: Arc<Index>,
+}
+
+impl BlobReader {
+    pub(crate) fn new(root: Cid, file: File, index: Arc<Index>) -> Self {
+        Self { root, file, index }
+    }
+
+    pub(crate) fn root(&self) -> &Cid {
+        &self.root
+    }
+
+    pub(crate) fn car_bytes(&self) -> u64 {
+        self.index.car_bytes
+    }
+
+    pub(crate) fn contains(&self, cid: &Cid) -> bool {
+        inline(cid).is_some() || self.index.contains(cid)
+    }
+
+    /// A block, its hash recomputed.
+    pub(crate) fn read(&mut self, cid: &Cid) -> Result<Bytes> {
+        if let Some(data) = inline(cid) {
+            return Ok(Bytes::copy_from_slice(data));
+        }
+        let Some((at, bytes)) = self.index.blocks.get(&key(cid)).copied() else {
+            return Err(Error::Corrupt(format!("the stored DAG lacks its block {cid}")));
+        };
+        let mut block = vec![0; bytes as usize];
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read_exact(&mut block)?;
+        verify_block(cid, &block)?;
+        Ok(Bytes::from(block))
+    }
+}
+
+/// The CAR as it is stored, block after block, each verified before it goes out.
+pub(crate) fn car_stream(reader: BlobReader) -> ByteStream {
+    let header = Bytes::from(car::header(&reader.root));
+    let sections = futures::stream::try_unfold((reader, 0), |(mut reader, i)| async move {
+        let step = blocking(move || {
+            let Some(cid) = reader.index.order.get(i).copied() else { return Ok(None) };
+            let block = reader.read(&cid)?;
+            let mut section = BytesMut::from(&car::section_head(&cid, block.len())[..]);
+            section.put(block);
+            Ok(Some((section.freeze(), (reader, i + 1))))
+        });
+        step.await.map_err(std::io::Error::from)
+    });
+    futures::stream::once(async { Ok(header) }).chain(sections).boxed()
+}

@@ -1,0 +1,108 @@
+//! Puts a [`Node`] together: one adapter per port, checked before anything runs.
+
+use std::sync::Arc;
+
+use raas_aggregator::Aggregator;
+use raas_deal_status::{DealRecorder, DealStatusSource};
+use raas_job_store::JobStore;
+use raas_lotus::LotusChain;
+use raas_retrieval::{BlobStore, DataSource};
+
+use crate::{Node, Settings, node::Ports};
+
+/// The parts of a node that are still missing or contradict each other.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A port has no adapter.
+    #[error("a node needs {0}: give the builder one")]
+    Missing(&'static str),
+    /// Two aggregators have one name, so that orders could not be told apart.
+    #[error("two aggregators are named {0:?}: rename one")]
+    SameName(String),
+}
+
+/// Collects the adapters of a node.
+#[derive(Debug, Default)]
+pub struct NodeBuilder {
+    chain: Option<Arc<dyn LotusChain>>,
+    contract: Option<Arc<dyn DealStatusSource>>,
+    recorder: Option<Arc<dyn DealRecorder>>,
+    aggregators: Vec<Arc<dyn Aggregator>>,
+    store: Option<Arc<dyn JobStore>>,
+    blobs: Option<BlobStore>,
+    sources: Vec<Arc<dyn DataSource>>,
+    settings: Settings,
+}
+
+impl NodeBuilder {
+    /// The chain to read.
+    pub fn chain(mut self, chain: Arc<dyn LotusChain>) -> Self {
+        self.chain = Some(chain);
+        self
+    }
+
+    /// The contract to ask.
+    pub fn contract(mut self, contract: Arc<dyn DealStatusSource>) -> Self {
+        self.contract = Some(contract);
+        self
+    }
+
+    /// The contract to write to. Without one the node only reads it.
+    pub fn recorder(mut self, recorder: Arc<dyn DealRecorder>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// One more aggregator; the first is the best.
+    pub fn aggregator(mut self, aggregator: Arc<dyn Aggregator>) -> Self {
+        self.aggregators.push(aggregator);
+        self
+    }
+
+    /// Where jobs are kept.
+    pub fn store(mut self, store: Arc<dyn JobStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Where bytes are kept.
+    pub fn blobs(mut self, blobs: BlobStore) -> Self {
+        self.blobs = Some(blobs);
+        self
+    }
+
+    /// One more place to fetch bytes from; they are asked in this order.
+    pub fn source(mut self, source: Arc<dyn DataSource>) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// How the node behaves.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The node. Nothing runs yet: call [`Node::pass`] or [`Node::run`].
+    ///
+    /// # Errors
+    ///
+    /// Says which part is missing.
+    pub fn build(self) -> Result<Node, BuildError> {
+        let mut names: Vec<_> = self.aggregators.iter().map(|a| a.name()).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(BuildError::SameName(pair[0].to_string()));
+        }
+        let ports = Ports {
+            chain: self.chain.ok_or(BuildError::Missing("a chain"))?,
+            contract: self.contract.ok_or(BuildError::Missing("a contract"))?,
+            recorder: self.recorder,
+            aggregators: self.aggregators,
+            store: self.store.ok_or(BuildError::Missing("a job store"))?,
+            blobs: self.blobs.ok_or(BuildError::Missing("a blob store"))?,
+            sources: self.sources,
+        };
+        Ok(Node::new(ports, self.settings))
+    }
+}

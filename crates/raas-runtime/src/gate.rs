@@ -1,0 +1,74 @@
+//! The gate: no pass without an endpoint that is on the right network, in sync, and not behind what
+//! this node has already seen. What gets through is one final tipset, to which all reads of the
+//! pass are pinned.
+
+use raas_types::{ChainEpoch, EpochDelta, Tipset};
+
+use crate::Node;
+
+/// The cursor that keeps the last pinned epoch, so that a restart against an endpoint that is behind
+/// is noticed.
+const LAST_PIN: &str = "last_pinned_epoch";
+
+/// A pass holds its lease for a day of the chain: longer than any pass, short enough that another
+/// node takes over on the next day should this one be gone for good.
+const LEASE: EpochDelta = EpochDelta::DAY;
+
+impl Node {
+    /// The tipset to pin a pass to, or why there is none.
+    pub(crate) async fn pin(&self) -> Result<Tipset, String> {
+        let chain = &self.ports().chain;
+        let network = chain.network().await.map_err(|e| e.to_string())?;
+        if let Some(expected) = &self.settings().network
+            && network.name != *expected
+        {
+            return Err(format!(
+                "{} is on network {:?}, not {expected:?}: point the configuration at an endpoint \
+                 of that network",
+                chain.endpoint(),
+                network.name
+            ));
+        }
+        let head = chain.head().await.map_err(|e| e.to_string())?;
+        if head.behind > self.settings().max_behind {
+            return Err(format!(
+                "{} is {} behind the network: waiting until it is in sync",
+                chain.endpoint(),
+                head.behind
+            ));
+        }
+        let pin = chain.finalized().await.map_err(|e| e.to_string())?;
+        self.never_back(&pin).await?;
+        self.lease(&pin).await?;
+        Ok(pin)
+    }
+
+    /// What was seen once is not unseen: a final tipset older than the last one pinned is stale.
+    async fn never_back(&self, pin: &Tipset) -> Result<(), String> {
+        let last = self.store().cursor(LAST_PIN).await.map_err(|e| e.to_string())?;
+        match last.map(ChainEpoch::new) {
+            Some(last) if pin.epoch < last => Err(format!(
+                "{} says epoch {} is final, but epoch {last} was seen before: it is behind",
+                self.ports().chain.endpoint(),
+                pin.epoch
+            )),
+            Some(last) if pin.epoch == last => Ok(()),
+            _ => {
+                let cursors = vec![(LAST_PIN.to_owned(), pin.epoch.get())];
+                let change = raas_job_store::Change { cursors, ..Default::default() };
+                self.store().commit(&change).await.map_err(|e| e.to_string())
+            }
+        }
+    }
+
+    /// One node at a time works on a store.
+    async fn lease(&self, pin: &Tipset) -> Result<(), String> {
+        let until = pin.epoch + LEASE;
+        let lease = self.store().lease("pass", &self.settings().name, pin.epoch, until).await;
+        match lease {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err("another node is working on this store".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Registering, listing and removing jobs.
+
+use cid::Cid;
+use raas_core::{AggregatorView, TermWarning, check_terms};
+use raas_job_store::{StoredJob, Versioned};
+use raas_types::{Job, JobId, Terms};
+use sha2::{Digest, Sha256};
+
+use crate::{Node, RegisterError, RuntimeError};
+
+/// The codec that every CIDv0 has (multicodec `dag-pb`).
+const DAG_PB: u64 = 0x70;
+
+/// What became of a request to register a job.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The job.
+    pub job: Job,
+    /// Whether it is new.
+    pub registration: Registration,
+    /// What will not be as it seems.
+    pub warnings: Vec<TermWarning>,
+}
+
+/// Whether a registered job is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// It was not there before.
+    Created,
+    /// The same CID and terms were registered before: nothing changed.
+    Existing,
+}
+
+impl Node {
+    /// The aggregators, as the planner knows them, best first.
+    pub fn aggregator_views(&self) -> Vec<AggregatorView> {
+        let view = |a: &std::sync::Arc<dyn raas_aggregator::Aggregator>| {
+            let capabilities = a.capabilities();
+            AggregatorView {
+                name: a.name(),
+                idempotent: capabilities.idempotent,
+                copies: capabilities.copies,
+                latency: capabilities.latency,
+                deal_duration: capabilities.deal_duration,
+            }
+        };
+        self.ports().aggregators.iter().map(view).collect()
+    }
+
+    /// Whether terms would be accepted, and with which warnings; nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with them.
+    pub fn check_terms(&self, terms: &Terms) -> Result<Vec<TermWarning>, RegisterError> {
+        check_terms(terms, &self.aggregator_views()).map_err(RegisterError::Terms)
+    }
+
+    /// Accepts a job: the same CID and terms are the same job, other terms another one.
+    ///
+    /// # Errors
+    ///
+    /// When the terms make no sense, or the store failed; nothing is kept then.
+    pub async fn register(&self, cid: Cid, terms: Terms) -> Result<Registered, RegisterError> {
+        let warnings = self.check_terms(&terms)?;
+        let id = job_id(&cid, &terms);
+        let new = Job { id, cid, terms, registered: self.status().epoch, found: None };
+        let (job, registration) = match self.store().insert_job(&new).await {
+            Ok(stored) => (stored.value.job, Registration::Created),
+            Err(raas_job_store::Error::Exists(id)) => {
+                let stored = self.store().job(&id).await?;
+                (stored.map_or(new, |stored| stored.value.job), Registration::Existing)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.wake();
+        Ok(Registered { job, registration, warnings })
+    }
+
+    /// At most `limit` jobs with ids above `after`.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn jobs(
+        &self,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Versioned<StoredJob>>, RuntimeError> {
+        Ok(self.store().jobs(after, limit).await?)
+    }
+
+    /// Whether the data is some job's, under this CID or its twin of the other version.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn has_job(&self, cid: &Cid) -> Result<bool, RuntimeError> {
+        let v0 = Cid::new_v0(*cid.hash()).ok().filter(|_| cid.codec() == DAG_PB);
+        let twins = [Some(Cid::new_v1(cid.codec(), *cid.hash())), v0];
+        for twin in twins.into_iter().flatten() {
+            if !self.store().jobs_of(&twin).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Forgets a job. Its deals live on until they end; nothing more is ordered for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the store fails.
+    pub async fn remove_job(&self, id: &JobId) -> Result<(), RuntimeError> {
+        if self.store().remove_job(id).await? {
+            Ok(())
+        } else {
+            Err(RuntimeError::NoSuchJob(id.clone()))
+        }
+    }
+}
+
+/// The id of a job: a digest of its CID and terms, so that the same request is the same job.
+fn job_id(cid: &Cid, terms: &Terms) -> JobId {
+    let mut hash = Sha256::new();
+    hash.update(cid.to_bytes());
+    // Serialising plain data into memory cannot fail; were it to, the CID alone names the job.
+    hash.update(serde_json::to_vec(terms).unwrap_or_default());
+    let digest = hash.finalize();
+    let hex: String = digest[..10].iter().map(|byte| format!("{byte:02x}")).collect();
+    JobId::new(hex)
+}

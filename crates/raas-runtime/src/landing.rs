@@ -1,0 +1,222 @@
+//! What became of orders: found again after a lost answer, landed as a deal on the chain, or given up.
+
+use std::collections::BTreeSet;
+
+use raas_aggregator::{Aggregator, Capabilities, Found};
+use raas_job_store::Change;
+use raas_types::{
+    AggregatorDeal, ChainEpoch, DealId, DealReading, EpochDelta, ListedDeal, OnChainDeal, Order,
+    OrderState, Provenance, SegmentProof, Tipset,
+};
+
+use crate::{
+    Event, Node, PassReport,
+    observe::leads_to,
+    orders::{listed, with_provenance},
+};
+
+impl Node {
+    /// Asks what became of every order that is outstanding.
+    pub(crate) async fn follow_orders(
+        &self,
+        pin: &Tipset,
+        report: &mut PassReport,
+    ) -> raas_job_store::Result<()> {
+        for order in self.store().outstanding_orders().await? {
+            let (id, cid) = (order.id.clone(), order.cid);
+            match self.follow(order, pin).await {
+                Ok(None) => {}
+                Ok(Some(event)) => {
+                    report.event(event);
+                    self.wake_cids(&[cid], report).await;
+                }
+                Err(error) => report.error(format!("order {id}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow(&self, mut order: Order, pin: &Tipset) -> Result<Option<Event>, String> {
+        if order.state == OrderState::Intended {
+            return self.withdraw_without_job(order, pin).await;
+        }
+        let Some(aggregator) = self.aggregator(&order.aggregator).cloned() else {
+            let error = format!(
+                "aggregator {} is not configured any more: configure it until its orders have \
+                 landed",
+                order.aggregator
+            );
+            return self.unanswered(order, EpochDelta::DAY, error, pin).await;
+        };
+        let aggregator = aggregator.as_ref();
+        match order.state {
+            OrderState::Sending => match aggregator.find(&order).await {
+                Ok(Found::Landed(ticket)) => {
+                    order.state = OrderState::Sent { ticket };
+                    self.keep(&order).await?;
+                    self.landing(order, aggregator, pin).await
+                }
+                Ok(Found::Absent) => {
+                    order.state = OrderState::Intended;
+                    self.keep(&order).await?;
+                    self.wake_cid(&order.cid).await.map_err(|e| e.to_string())?;
+                    Ok(None)
+                }
+                // Its deals may tell.
+                Ok(Found::CannotTell) | Err(_) => self.landing(order, aggregator, pin).await,
+            },
+            OrderState::Sent { .. } => self.landing(order, aggregator, pin).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// An order that was never sent is sent or withdrawn by the next look of its jobs; where there
+    /// are none any more, no look comes.
+    async fn withdraw_without_job(
+        &self,
+        mut order: Order,
+        pin: &Tipset,
+    ) -> Result<Option<Event>, String> {
+        if self.store().jobs_of(&order.cid).await.map_err(|e| e.to_string())?.is_empty() {
+            order.state = OrderState::Withdrawn { at: pin.epoch };
+            self.keep(&order).await?;
+        }
+        Ok(None)
+    }
+
+    /// Whether a deal came of an order; when its time is up, it is given up.
+    async fn landing(
+        &self,
+        order: Order,
+        aggregator: &dyn Aggregator,
+        pin: &Tipset,
+    ) -> Result<Option<Event>, String> {
+        let Capabilities { latency, proofs, .. } = aggregator.capabilities();
+        let time_up = self.time_up(&order, latency);
+        let is_late = pin.epoch >= time_up;
+        let shown = match aggregator.deals(&order.cid).await {
+            Ok(shown) => shown,
+            Err(error) => return self.unanswered(order, latency, error.to_string(), pin).await,
+        };
+        let mut fresh = self.fresh_deals(&order, shown, pin).await?;
+        // The proof often comes after the deal, and without it the deal cannot be recorded.
+        fresh.retain(|(_, proof)| proof.is_some() || !proofs || is_late);
+        match fresh.into_iter().next() {
+            Some((listed, proof)) => self.landed(order, listed, proof, pin).await.map(Some),
+            None if is_late => {
+                self.give_up(order, format!("no deal came of it by epoch {time_up}"), pin).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The epoch from which nothing is expected of an order any more.
+    fn time_up(&self, order: &Order, latency: EpochDelta) -> ChainEpoch {
+        order.created + latency.max(EpochDelta::HOUR).times(self.settings().order_patience)
+    }
+
+    /// An order whose aggregator cannot be asked is kept for twice its time: the aggregator may have
+    /// made the deal. One that is gone for good must not hold a slot for ever.
+    async fn unanswered(
+        &self,
+        order: Order,
+        latency: EpochDelta,
+        error: String,
+        pin: &Tipset,
+    ) -> Result<Option<Event>, String> {
+        if pin.epoch < self.time_up(&order, latency.times(2)) {
+            return Err(error);
+        }
+        self.give_up(order, error, pin).await
+    }
+
+    async fn give_up(
+        &self,
+        mut order: Order,
+        reason: String,
+        pin: &Tipset,
+    ) -> Result<Option<Event>, String> {
+        order.state = OrderState::Failed { reason: reason.clone(), at: pin.epoch };
+        self.keep(&order).await?;
+        Ok(Some(Event::OrderFailed { cid: order.cid, order: order.id, reason }))
+    }
+
+    /// The deals that an aggregator shows and that came of no other order: only those that the
+    /// market has at the pin, with the provider named and for the piece proven. One that is not final
+    /// yet is waited for; one that never comes to be, or is of other data, lands nothing. Where the
+    /// market cannot be asked nothing is decided.
+    async fn fresh_deals(
+        &self,
+        order: &Order,
+        shown: Vec<AggregatorDeal>,
+        pin: &Tipset,
+    ) -> Result<Vec<(ListedDeal, Option<SegmentProof>)>, String> {
+        let taken = self.deals_taken(order).await?;
+        let unexplained: Vec<_> = shown
+            .into_iter()
+            .filter_map(|deal| Some((listed(&deal)?, deal.proof)))
+            .filter(|(listed, _)| !taken.contains(&listed.deal))
+            .collect();
+        if unexplained.is_empty() {
+            return Ok(unexplained);
+        }
+        let ids: Vec<DealId> = unexplained.iter().map(|(listed, _)| listed.deal).collect();
+        let readings = self.ports().chain.deals(&ids, pin).await;
+        let mut fresh = Vec::new();
+        let mut unread = None;
+        for ((listed, proof), reading) in unexplained.into_iter().zip(readings) {
+            match reading {
+                DealReading::Failed(why) => {
+                    unread = Some(format!("deal {} cannot be read: {why}", listed.deal));
+                }
+                DealReading::Found(OnChainDeal { proposal, .. })
+                    if proposal.provider == listed.provider
+                        && proof.as_ref().is_none_or(|p| leads_to(p, &proposal.piece)) =>
+                {
+                    fresh.push((listed, proof));
+                }
+                DealReading::Found(_) | DealReading::NotFound { .. } => {}
+            }
+        }
+        match unread {
+            Some(error) if fresh.is_empty() => Err(error),
+            _ => Ok(fresh),
+        }
+    }
+
+    /// The deals that cannot have come of this order: those known before, and those that came of
+    /// others.
+    async fn deals_taken(&self, order: &Order) -> Result<BTreeSet<DealId>, String> {
+        let orders = self.store().orders_of(&order.cid).await.map_err(|e| e.to_string())?;
+        let by_others = orders.into_iter().filter_map(|other| match other.state {
+            OrderState::Landed { deal, .. } => Some(deal),
+            _ => None,
+        });
+        Ok(order.known_deals.iter().copied().chain(by_others).collect())
+    }
+
+    async fn landed(
+        &self,
+        mut order: Order,
+        listed: ListedDeal,
+        proof: Option<SegmentProof>,
+        pin: &Tipset,
+    ) -> Result<Event, String> {
+        let provenance = Provenance::Ordered {
+            order: order.id.clone(),
+            aggregator: order.aggregator.clone(),
+            replaces: order.cause.replaces(),
+        };
+        let heard = self.store().deal_memories(&order.cid).await.map_err(|e| e.to_string())?;
+        let memory = with_provenance(&heard, listed, provenance, proof, pin);
+        let ListedDeal { deal, provider } = listed;
+        order.state = OrderState::Landed { deal, provider, at: pin.epoch };
+        let change = Change {
+            memories: vec![(order.cid, memory)],
+            orders: vec![order.clone()],
+            ..Change::default()
+        };
+        self.store().commit(&change).await.map_err(|e| e.to_string())?;
+        Ok(Event::Landed { cid: order.cid, order: order.id, deal, provider })
+    }
+}

@@ -1,0 +1,48 @@
+//! Runs RaaS jobs: observe, plan, record, act.
+//!
+//! A [`Node`] owns one adapter per port. A *pass* takes all jobs that are due; a *look* is one CID's
+//! share of it:
+//!
+//! ```text
+//! gate ──> pin one final tipset ──> outbox: what became of orders and transactions
+//!                 │
+//!                 └─> observe ──> plan() ──> record the intent ──> act: fetch, order, write back
+//! ```
+//!
+//! A pass is idempotent and never uses *why* it was woken. One job's failure is reported and does
+//! not stop the others. Nothing is retried within a pass: the next one is the retry. Whatever is to
+//! be sent is durable before it is sent, so a crash at any instruction loses no job and orders
+//! nothing twice.
+//!
+//! Embedding it takes an adapter per port and a builder; `examples/embed.rs` is a runnable version.
+
+mod builder;
+mod data;
+mod error;
+mod gate;
+mod jobs;
+mod landing;
+mod look;
+mod node;
+mod observe;
+mod orders;
+mod report;
+mod settings;
+mod transactions;
+mod view;
+
+pub use builder::{BuildError, NodeBuilder};
+pub use data::Retrieved;
+pub use error::{RegisterError, RuntimeError};
+pub use jobs::{Registered, Registration};
+pub use node::{Node, NodeStatus};
+pub use report::{Event, PassReport, Totals};
+pub use settings::{Settings, Without};
+pub use view::{ContractView, JobStatus, LookRecord, ReplicaStatus};
+
+pub use {raas_core as core, raas_retrieval as retrieval, raas_types as types};
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,157 @@
+//! The [`Node`]: what a face or an embedding service holds, and the loop that runs passes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use cid::Cid;
+use raas_aggregator::Aggregator;
+use raas_deal_status::{DealRecorder, DealStatusSource};
+use raas_job_store::JobStore;
+use raas_lotus::LotusChain;
+use raas_retrieval::{BlobStore, DataSource};
+use raas_types::{AggregatorName, ChainEpoch};
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{NodeBuilder, PassReport, Settings, Totals, data::MissingData};
+
+/// One adapter per port.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) chain: Arc<dyn LotusChain>,
+    pub(crate) contract: Arc<dyn DealStatusSource>,
+    pub(crate) recorder: Option<Arc<dyn DealRecorder>>,
+    pub(crate) aggregators: Vec<Arc<dyn Aggregator>>,
+    pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) blobs: BlobStore,
+    pub(crate) sources: Vec<Arc<dyn DataSource>>,
+}
+
+/// A RaaS node. Cheap to clone; all clones are the same node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ports: Ports,
+    settings: Settings,
+    woken: Notify,
+    /// One pass at a time.
+    passing: tokio::sync::Mutex<()>,
+    status: Mutex<NodeStatus>,
+    missing: Mutex<BTreeMap<Cid, MissingData>>,
+}
+
+/// How the node is doing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NodeStatus {
+    /// The epoch of the last pass that got through the gate.
+    pub epoch: Option<ChainEpoch>,
+    /// Why the last pass did not get through the gate.
+    pub gated: Option<String>,
+    /// What went wrong in the last pass.
+    pub errors: Vec<String>,
+    /// All passes together.
+    pub totals: Totals,
+}
+
+impl Node {
+    /// Starts to put a node together.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    pub(crate) fn new(ports: Ports, settings: Settings) -> Self {
+        let inner = Inner {
+            ports,
+            settings,
+            woken: Notify::new(),
+            passing: tokio::sync::Mutex::default(),
+            status: Mutex::default(),
+            missing: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Runs passes until `shutdown`: on a period, or sooner when [`wake`](Self::wake) is called. A
+    /// pass under way is finished first.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut period = tokio::time::interval(self.settings().period);
+        period.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = self.inner.woken.notified() => {}
+                _ = period.tick() => {}
+            }
+            self.pass().await;
+        }
+    }
+
+    /// Makes the loop run a pass as soon as it can.
+    pub fn wake(&self) {
+        self.inner.woken.notify_one();
+    }
+
+    /// Runs one pass over what is due. Waits for one that is under way.
+    pub async fn pass(&self) -> PassReport {
+        let _one_at_a_time = self.inner.passing.lock().await;
+        let started = Instant::now();
+        let mut report = match self.pin().await {
+            Ok(pin) => self.pass_at(&pin).await,
+            Err(reason) => {
+                tracing::warn!(%reason, "the gate stays shut");
+                PassReport::gated(reason)
+            }
+        };
+        report.seconds = started.elapsed().as_secs_f64();
+        let mut status = locked(&self.inner.status);
+        status.epoch = report.epoch.or(status.epoch);
+        status.gated.clone_from(&report.gated);
+        status.errors.clone_from(&report.errors);
+        status.totals.add(&report);
+        report
+    }
+
+    /// How the node is doing.
+    pub fn status(&self) -> NodeStatus {
+        locked(&self.inner.status).clone()
+    }
+
+    /// Where bytes are kept.
+    pub fn blobs(&self) -> &BlobStore {
+        &self.inner.ports.blobs
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.inner.ports
+    }
+
+    pub(crate) fn store(&self) -> &dyn JobStore {
+        self.inner.ports.store.as_ref()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn aggregator(&self, name: &AggregatorName) -> Option<&Arc<dyn Aggregator>> {
+        self.inner.ports.aggregators.iter().find(|a| a.name() == *name)
+    }
+
+    pub(crate) fn missing(&self) -> MutexGuard<'_, BTreeMap<Cid, MissingData>> {
+        locked(&self.inner.missing)
+    }
+}
+
+/// A poisoned lock still holds whole values: every write to what is behind it is a single one.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

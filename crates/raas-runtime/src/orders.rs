@@ -1,0 +1,268 @@
+//! The outbox of orders: from a plan's step to a deal on the chain, through every way it can go
+//! wrong in between.
+//!
+//! ```text
+//!            commit          commit           answer          the aggregator shows a deal
+//! step ──> Intended ──────> Sending ───────> Sent ─────────────────────────> Landed
+//!             │                │  answer lost: find()                           │
+//!             │ not wanted     │    landed ──> Sent                             └─> a deal memory
+//!             v any more       │    absent ──> Intended
+//!          Withdrawn           └─   no telling, time is up ──> Failed
+//! ```
+
+use std::collections::BTreeSet;
+
+use cid::Cid;
+use futures::{FutureExt, StreamExt};
+use raas_core::{Plan, Step, Urgency};
+use raas_job_store::Change;
+use raas_types::{
+    AggregatorDeal, AggregatorName, Cause, ChainEpoch, DealId, DealMemory, EpochDelta, ListedDeal,
+    Order, OrderId, OrderState, Provenance, ProviderId, SegmentProof, Tipset,
+};
+
+use crate::{Event, Node, PassReport, data::BlobPayload, observe::Subject};
+
+/// An aggregator that could not be asked is asked again after 10 epochs (5 minutes).
+const RETRY: EpochDelta = EpochDelta::new(10);
+
+/// An order that a plan asks for.
+pub(crate) struct Intent {
+    pub(crate) urgency: Urgency,
+    cid: Cid,
+    aggregator: AggregatorName,
+    cause: Cause,
+    exclude: BTreeSet<ProviderId>,
+    /// The deals that an aggregator is known to have made. What only the contract lists is not among
+    /// them: anyone may list the very ids that come next.
+    explained: BTreeSet<DealId>,
+    /// The number of a new order: above those of all orders that the CID ever had, since not every
+    /// number that was given came to be an order.
+    number: u64,
+    /// The same order, decided at an earlier look and not sent yet.
+    unsent: Option<Order>,
+}
+
+impl Intent {
+    /// The orders that a plan asks for.
+    pub(crate) fn of(subject: &Subject, plan: &Plan) -> Vec<Self> {
+        let mut intents: Vec<Self> = Vec::new();
+        let last = subject.orders.iter().filter_map(|order| number_of(&order.id)).max();
+        let mut next = last.unwrap_or(0) + 1;
+        for step in &plan.steps {
+            let Step::Order { aggregator, cause, exclude, urgency } = step else { continue };
+            let taken = |order: &&Order| {
+                !intents.iter().any(|i| i.unsent.as_ref().is_some_and(|o| o.id == order.id))
+            };
+            let same = |order: &&Order| order.aggregator == *aggregator && order.cause == *cause;
+            let unsent = unsent(subject).filter(taken).find(same).cloned();
+            let number = next;
+            next += u64::from(unsent.is_none());
+            intents.push(Self {
+                urgency: *urgency,
+                cid: subject.cid,
+                aggregator: aggregator.clone(),
+                cause: *cause,
+                exclude: exclude.clone(),
+                explained: explained(subject),
+                number,
+                unsent,
+            });
+        }
+        intents
+    }
+
+    /// Whether a plan asks for what an unsent order asks for.
+    pub(crate) fn wants(plan: &Plan, order: &Order) -> bool {
+        plan.steps.iter().any(|step| {
+            matches!(step, Step::Order { aggregator, cause, .. }
+                if *aggregator == order.aggregator && *cause == order.cause)
+        })
+    }
+
+    fn order(self, known_deals: BTreeSet<DealId>, at: ChainEpoch) -> Order {
+        let id = order_id(&self.cid, self.number);
+        let fresh = Order {
+            id,
+            cid: self.cid,
+            aggregator: self.aggregator,
+            cause: self.cause,
+            known_deals,
+            exclude: self.exclude,
+            created: at,
+            state: OrderState::Intended,
+        };
+        match self.unsent {
+            Some(unsent) => Order { id: unsent.id, ..fresh },
+            None => fresh,
+        }
+    }
+}
+
+fn explained(subject: &Subject) -> BTreeSet<DealId> {
+    let ours = subject.memories.values().filter(|m| m.provenance != Provenance::Contract);
+    ours.map(|m| m.listed.deal).collect()
+}
+
+/// The id of an order: its CID, and its number among the orders of that CID.
+fn order_id(cid: &Cid, number: u64) -> OrderId {
+    OrderId::new(format!("{cid}-{number}"))
+}
+
+fn number_of(id: &OrderId) -> Option<u64> {
+    id.as_str().rsplit_once('-')?.1.parse().ok()
+}
+
+/// The orders that were decided and not sent.
+pub(crate) fn unsent(subject: &Subject) -> impl Iterator<Item = &Order> {
+    subject.orders.iter().filter(|order| order.state == OrderState::Intended)
+}
+
+impl Node {
+    /// Sends the orders of plans, side by side but bounded, as many as may be outstanding.
+    pub(crate) async fn order_all(
+        &self,
+        intents: Vec<Intent>,
+        pin: &Tipset,
+        report: &mut PassReport,
+    ) {
+        if intents.is_empty() {
+            return;
+        }
+        let outstanding = match self.store().outstanding_orders().await {
+            Ok(orders) => orders.iter().filter(|o| o.state != OrderState::Intended).count(),
+            Err(error) => return report.error(error),
+        };
+        let room = self.settings().orders_in_flight.saturating_sub(outstanding);
+        let waiting: Vec<Cid> = intents.iter().skip(room).map(|i| i.cid).collect();
+        let sends = intents.into_iter().take(room);
+        let sends = sends.map(|intent| self.send_named(intent, pin).boxed());
+        let mut sends = futures::stream::iter(sends).buffer_unordered(self.settings().concurrency);
+        while let Some((cid, result)) = sends.next().await {
+            match result {
+                Ok(events) => events.into_iter().for_each(|event| report.event(event)),
+                Err(error) => {
+                    report.error(format!("{cid}: {error}"));
+                    self.retry_later(&cid, pin, report).await;
+                }
+            }
+        }
+        for cid in waiting {
+            self.retry_later(&cid, pin, report).await;
+        }
+    }
+
+    async fn retry_later(&self, cid: &Cid, pin: &Tipset, report: &mut PassReport) {
+        if let Err(error) = self.put_off(cid, pin.epoch + RETRY).await {
+            report.error(format!("{cid}: {error}"));
+        }
+    }
+
+    async fn send_named(&self, intent: Intent, pin: &Tipset) -> (Cid, Result<Vec<Event>, String>) {
+        (intent.cid, self.intend_and_send(intent, pin).await)
+    }
+
+    /// Asks the aggregator what it has, makes the intent durable, and sends it.
+    async fn intend_and_send(&self, intent: Intent, pin: &Tipset) -> Result<Vec<Event>, String> {
+        let cid = intent.cid;
+        let aggregator = self.aggregator(&intent.aggregator).ok_or_else(|| {
+            format!("aggregator {} is not configured any more", intent.aggregator)
+        })?;
+        let shown = aggregator.deals(&cid).await.map_err(|e| e.to_string())?;
+        if self.adopt(&intent, &shown, pin).await.map_err(|e| e.to_string())? {
+            // It had deals that we did not know: what is missing is decided anew.
+            return Ok(Vec::new());
+        }
+        let shown = shown.iter().filter_map(|deal| deal.deal);
+        let known = intent.explained.iter().copied().chain(shown).collect();
+        let payload =
+            BlobPayload::open(self.blobs(), &cid).await.map_err(|error| error.to_string())?;
+        let mut order = intent.order(known, pin.epoch);
+        self.keep(&order).await?;
+        order.state = OrderState::Sending;
+        self.keep(&order).await?;
+        match aggregator.submit(&order, &payload).await {
+            Ok(ticket) => {
+                order.state = OrderState::Sent { ticket };
+                self.keep(&order).await?;
+                let Order { id, aggregator, cause, .. } = order;
+                Ok(vec![Event::Ordered { cid, order: id, aggregator, cause }])
+            }
+            Err(error) => self.not_taken(order, &error, pin).await,
+        }
+    }
+
+    /// After an error: what was certainly not sent is undone, what may have been is left to be
+    /// asked after.
+    async fn not_taken(
+        &self,
+        mut order: Order,
+        error: &raas_aggregator::Error,
+        pin: &Tipset,
+    ) -> Result<Vec<Event>, String> {
+        if !error.was_not_sent() {
+            return Err(error.to_string());
+        }
+        if error.is_temporary() {
+            order.state = OrderState::Intended;
+            self.keep(&order).await?;
+            return Err(error.to_string());
+        }
+        let reason = error.to_string();
+        order.state = OrderState::Failed { reason: reason.clone(), at: pin.epoch };
+        self.keep(&order).await?;
+        Ok(vec![Event::OrderFailed { cid: order.cid, order: order.id, reason }])
+    }
+
+    pub(crate) async fn keep(&self, order: &Order) -> Result<(), String> {
+        let change = Change { orders: vec![order.clone()], ..Change::default() };
+        self.store().commit(&change).await.map_err(|e| e.to_string())
+    }
+
+    /// Remembers deals that an aggregator shows and that no order of ours explains, those that only
+    /// the contract told of among them. Whether there were any.
+    async fn adopt(
+        &self,
+        intent: &Intent,
+        shown: &[AggregatorDeal],
+        pin: &Tipset,
+    ) -> raas_job_store::Result<bool> {
+        let strangers: Vec<_> = shown
+            .iter()
+            .filter_map(|deal| Some((listed(deal)?, deal.proof.clone())))
+            .filter(|(listed, _)| !intent.explained.contains(&listed.deal))
+            .collect();
+        if strangers.is_empty() {
+            return Ok(false);
+        }
+        let heard = self.store().deal_memories(&intent.cid).await?;
+        let remember = |(listed, proof)| {
+            let provenance = Provenance::Shown { aggregator: intent.aggregator.clone() };
+            (intent.cid, with_provenance(&heard, listed, provenance, proof, pin))
+        };
+        let memories = strangers.into_iter().map(remember).collect();
+        self.store().commit(&Change { memories, ..Change::default() }).await?;
+        self.wake_cid(&intent.cid).await?;
+        Ok(true)
+    }
+}
+
+/// The deal that an aggregator shows, once it has an id and a provider.
+pub(crate) fn listed(deal: &AggregatorDeal) -> Option<ListedDeal> {
+    Some(ListedDeal { deal: deal.deal?, provider: deal.provider? })
+}
+
+/// What is remembered of a deal once it is known where it came from. The contract may have listed
+/// it first: then what was seen of it since is kept, unless it was another provider's.
+pub(crate) fn with_provenance(
+    heard: &[DealMemory],
+    listed: ListedDeal,
+    provenance: Provenance,
+    proof: Option<SegmentProof>,
+    pin: &Tipset,
+) -> DealMemory {
+    let before = heard.iter().find(|m| m.listed == listed).cloned();
+    let memory =
+        before.unwrap_or_else(|| DealMemory::first_heard(listed, provenance.clone(), pin.epoch));
+    DealMemory { provenance, proof, ..memory }
+}

@@ -1,0 +1,127 @@
+//! What happened in a pass: for logs, metrics, tests and stories.
+
+use cid::Cid;
+use raas_types::{
+    AggregatorName, Cause, ChainEpoch, DealId, OrderId, ProviderId, TransactionPurpose, TxHash,
+    VerdictKind,
+};
+use serde::Serialize;
+
+/// What one pass did.
+#[derive(Debug, Default, Serialize)]
+pub struct PassReport {
+    /// The pinned epoch; `None` when the gate stayed shut.
+    pub epoch: Option<ChainEpoch>,
+    /// Why the gate stayed shut.
+    pub gated: Option<String>,
+    /// Jobs that were due.
+    pub jobs: u64,
+    /// CIDs looked at.
+    pub cids: u64,
+    /// Distinct deals read from the chain.
+    pub deals: u64,
+    /// Distinct sectors read from the chain.
+    pub sectors: u64,
+    /// What happened, in order.
+    #[serde(skip)]
+    pub events: Vec<Event>,
+    /// What went wrong; each delayed only what it concerns.
+    pub errors: Vec<String>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+impl PassReport {
+    pub(crate) fn gated(reason: String) -> Self {
+        Self { gated: Some(reason), ..Self::default() }
+    }
+
+    pub(crate) fn error(&mut self, what: impl std::fmt::Display) {
+        let what = what.to_string();
+        tracing::warn!(error = %what, "a part of the pass failed");
+        self.errors.push(what);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        tracing::info!(?event, "event");
+        self.events.push(event);
+    }
+}
+
+/// Something that happened to a CID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the vocabulary's; each variant says what happened")]
+pub enum Event {
+    /// A deal is not what it was at the look before.
+    Judged {
+        cid: Cid,
+        deal: DealId,
+        provider: ProviderId,
+        from: Option<VerdictKind>,
+        to: VerdictKind,
+        replaces: Option<DealId>,
+    },
+    /// An order was taken by an aggregator.
+    Ordered { cid: Cid, order: OrderId, aggregator: AggregatorName, cause: Cause },
+    /// A deal came of an order.
+    Landed { cid: Cid, order: OrderId, deal: DealId, provider: ProviderId },
+    /// An order was given up.
+    OrderFailed { cid: Cid, order: OrderId, reason: String },
+    /// The bytes were fetched.
+    Fetched { cid: Cid, by: String, tried: Vec<String> },
+    /// The bytes could not be fetched.
+    DataMissing { cid: Cid, tried: Vec<String> },
+    /// A transaction was sent.
+    TransactionSent { hash: TxHash, purpose: TransactionPurpose },
+    /// A transaction did what it was for.
+    TransactionDone { hash: TxHash, purpose: TransactionPurpose },
+    /// A transaction failed for good.
+    TransactionFailed { purpose: TransactionPurpose, reason: String },
+}
+
+/// What all passes did together: the numbers behind `/metrics`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "each is a count of what it is named after")]
+pub struct Totals {
+    pub passes: u64,
+    pub gated: u64,
+    pub looks: u64,
+    pub deals_read: u64,
+    pub sectors_read: u64,
+    pub orders_replication: u64,
+    pub orders_repair: u64,
+    pub orders_renewal: u64,
+    pub orders_landed: u64,
+    pub orders_failed: u64,
+    pub transactions_sent: u64,
+    pub transactions_failed: u64,
+    pub fetches: u64,
+    pub fetches_failed: u64,
+    pub errors: u64,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, report: &PassReport) {
+        self.passes += 1;
+        self.gated += u64::from(report.gated.is_some());
+        self.looks += report.cids;
+        self.deals_read += report.deals;
+        self.sectors_read += report.sectors;
+        self.errors += report.errors.len() as u64;
+        for event in &report.events {
+            let counter = match event {
+                Event::Ordered { cause: Cause::Replication, .. } => &mut self.orders_replication,
+                Event::Ordered { cause: Cause::Repair { .. }, .. } => &mut self.orders_repair,
+                Event::Ordered { cause: Cause::Renewal { .. }, .. } => &mut self.orders_renewal,
+                Event::Landed { .. } => &mut self.orders_landed,
+                Event::OrderFailed { .. } => &mut self.orders_failed,
+                Event::Fetched { .. } => &mut self.fetches,
+                Event::DataMissing { .. } => &mut self.fetches_failed,
+                Event::TransactionSent { .. } => &mut self.transactions_sent,
+                Event::TransactionFailed { .. } => &mut self.transactions_failed,
+                Event::Judged { .. } | Event::TransactionDone { .. } => continue,
+            };
+            *counter += 1;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What can be set about a node, in the units of the chain; each with its default and its reason.
+
+use std::time::Duration;
+
+use raas_types::EpochDelta;
+
+/// How a node behaves, apart from which adapters it uses.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this node is, for leases. Must survive restarts.
+    pub name: String,
+    /// The network it must be on, such as `testnetnet`; any when `None`.
+    pub network: Option<String>,
+    /// An endpoint further behind than this is not believed: 20 epochs (10 minutes) is more than a
+    /// healthy node is ever late.
+    pub max_behind: EpochDelta,
+    /// The time between passes when nobody wakes the node.
+    pub period: Duration,
+    /// CIDs that are observed together: 256 CIDs of 3 deals are 8 batches of 100 requests.
+    pub batch: usize,
+    /// Orders outstanding at most, over all CIDs.
+    pub orders_in_flight: usize,
+    /// Orders and fetches worked on at the same time.
+    pub concurrency: usize,
+    /// An order is given up after this many times its aggregator's latency.
+    pub order_patience: i64,
+    /// How long bytes that nobody had are left before they are asked for again.
+    pub data_retry: EpochDelta,
+    /// Parts of the planner to leave out: a switch for tests that show what they are needed for.
+    pub without: Without,
+}
+
+/// Parts of the planner that tests switch off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Without {
+    /// No repair, whatever the terms.
+    pub repair: bool,
+    /// No renewal, whatever the terms.
+    pub renewal: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "raas".to_owned(),
+            network: None,
+            max_behind: EpochDelta::new(20),
+            period: Duration::from_secs(30),
+            batch: 256,
+            orders_in_flight: 1_000,
+            concurrency: 4,
+            order_patience: 3,
+            data_retry: EpochDelta::HOUR,
+            without: Without::default(),
+        }
+    }
+}
