@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use raas_types::{
-    AggregatorName, Cause, ChainEpoch, DealId, EpochDelta, Job, JobId, ProviderId, Unknown, Verdict,
+    AggregatorName, Cause, ChainEpoch, DealId, EpochDelta, Job, JobId, ProviderId, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -259,15 +259,16 @@ impl Draft<'_> {
 /// The next epoch at which anything could change by itself.
 fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEpoch {
     let at = seen.at;
-    let by_replica = seen.replicas.iter().filter_map(|r| match &r.verdict {
+    let counted = seen.replicas.iter().filter(|r| slots::counts(r, wanted));
+    let by_replica = counted.filter_map(|r| match &r.verdict {
         Verdict::Pending { start } => Some((*start + EpochDelta::new(1)).min(at + ORDER_POLL)),
         Verdict::Active { end } => {
             let window = wanted.renewal.unwrap_or(EpochDelta::ZERO);
             let marks = [*end - window, *end - window.half(), *end];
             marks.into_iter().find(|mark| *mark > at)
         }
-        // An endpoint in trouble is asked again soon; a forged entry need not be.
-        Verdict::Unknown { why } if *why != Unknown::ProviderMismatch => Some(at + ORDER_POLL),
+        // An endpoint in trouble is asked again soon.
+        Verdict::Unknown { .. } => Some(at + ORDER_POLL),
         _ => None,
     });
     let by_reason = reasons.iter().filter_map(|reason| match reason {

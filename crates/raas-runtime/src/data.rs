@@ -130,7 +130,7 @@ pub(crate) struct BlobPayload {
 }
 
 impl BlobPayload {
-    pub(crate) async fn open(blobs: &BlobStore, cid: &Cid) -> io::Result<Self> {
+    pub(crate) async fn open(blobs: &BlobStore, cid: &Cid) -> raas_retrieval::Result<Self> {
         let size = file(blobs, cid).await?.total;
         Ok(Self { blobs: blobs.clone(), cid: *cid, size })
     }
@@ -143,13 +143,16 @@ impl Payload for BlobPayload {
     }
 
     async fn open(&self) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
-        Ok(file(&self.blobs, &self.cid).await?.stream.into_stream().boxed())
+        Ok(file(&self.blobs, &self.cid)
+            .await
+            .map_err(io::Error::other)?
+            .stream
+            .into_stream()
+            .boxed())
     }
 }
 
-async fn file(blobs: &BlobStore, cid: &Cid) -> io::Result<raas_retrieval::FileBody> {
-    let body = blobs.file(cid, None).await.map_err(io::Error::other)?;
-    body.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, format!("{cid} is not in the store"))
-    })
+async fn file(blobs: &BlobStore, cid: &Cid) -> raas_retrieval::Result<raas_retrieval::FileBody> {
+    let body = blobs.file(cid, None).await?;
+    body.ok_or_else(|| raas_retrieval::Error::NotFound { cid: *cid })
 }

@@ -10,6 +10,9 @@ use crate::Node;
 /// is noticed.
 const LAST_PIN: &str = "last_pinned_epoch";
 
+/// What a node leases to work on a store.
+const LEASE_NAME: &str = "pass";
+
 /// A pass holds its lease for a day of the chain: longer than any pass, short enough that another
 /// node takes over on the next day should this one be gone for good.
 const LEASE: EpochDelta = EpochDelta::DAY;
@@ -61,10 +64,19 @@ impl Node {
         }
     }
 
+    /// Gives the store up, so that another node need not wait for the lease to end.
+    pub(crate) async fn release(&self) {
+        let Some(epoch) = self.status().epoch else { return };
+        let released = self.store().lease(LEASE_NAME, &self.settings().name, epoch, epoch).await;
+        if let Err(error) = released {
+            tracing::warn!(%error, "the store's lease could not be given up");
+        }
+    }
+
     /// One node at a time works on a store.
     async fn lease(&self, pin: &Tipset) -> Result<(), String> {
         let until = pin.epoch + LEASE;
-        let lease = self.store().lease("pass", &self.settings().name, pin.epoch, until).await;
+        let lease = self.store().lease(LEASE_NAME, &self.settings().name, pin.epoch, until).await;
         match lease {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err("another node is working on this store".to_owned()),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::{FutureExt, StreamExt};
 use raas_aggregator::{Aggregator, Capabilities, Found};
 use raas_job_store::Change;
 use raas_types::{
@@ -15,25 +16,55 @@ use crate::{
     orders::{listed, with_provenance},
 };
 
+/// An order takes hours to land: asking every 10 epochs (5 minutes) misses nothing.
+const ASK_EVERY: EpochDelta = EpochDelta::new(10);
+
 impl Node {
-    /// Asks what became of every order that is outstanding.
+    /// Asks what became of every order that is outstanding, side by side but bounded, and none more
+    /// often than every [`ASK_EVERY`].
     pub(crate) async fn follow_orders(
         &self,
         pin: &Tipset,
         report: &mut PassReport,
     ) -> raas_job_store::Result<()> {
-        for order in self.store().outstanding_orders().await? {
-            let (id, cid) = (order.id.clone(), order.cid);
-            match self.follow(order, pin).await {
+        let mut orders = self.store().outstanding_orders().await?;
+        self.retain_due(&mut orders, pin);
+        let follows = orders.into_iter().map(|order| self.follow_named(order, pin).boxed());
+        let mut follows =
+            futures::stream::iter(follows).buffer_unordered(self.settings().concurrency);
+        while let Some((order, result)) = follows.next().await {
+            match result {
                 Ok(None) => {}
                 Ok(Some(event)) => {
                     report.event(event);
-                    self.wake_cids(&[cid], report).await;
+                    self.wake_cids(&[order.cid], report).await;
                 }
-                Err(error) => report.error(format!("order {id}: {error}")),
+                Err(error) => report.error(format!("order {}: {error}", order.id)),
             }
         }
         Ok(())
+    }
+
+    /// Leaves the orders that were not asked after lately, and notes that they are now.
+    fn retain_due(&self, orders: &mut Vec<Order>, pin: &Tipset) {
+        let mut asked = self.asked();
+        let outstanding: BTreeSet<_> = orders.iter().map(|order| order.id.clone()).collect();
+        asked.retain(|id, _| outstanding.contains(id));
+        orders.retain(|order| {
+            let due = asked.get(&order.id).is_none_or(|last| pin.epoch >= *last + ASK_EVERY);
+            if due {
+                asked.insert(order.id.clone(), pin.epoch);
+            }
+            due
+        });
+    }
+
+    async fn follow_named(
+        &self,
+        order: Order,
+        pin: &Tipset,
+    ) -> (Order, Result<Option<Event>, String>) {
+        (order.clone(), self.follow(order, pin).await)
     }
 
     async fn follow(&self, mut order: Order, pin: &Tipset) -> Result<Option<Event>, String> {

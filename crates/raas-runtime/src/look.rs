@@ -95,10 +95,14 @@ impl Node {
             let seen = subject.observation(self, pin);
             let plan = plan(&subject.job_views(self), &seen);
             let words = explain(&plan, &seen);
-            if let Err(error) = self.record(&subject, &plan, words, pin).await {
-                // Someone else changed the job meanwhile: it is due still, and looked at anew.
-                report.error(format!("{}: {error}", subject.cid));
-                continue;
+            match self.record(&subject, &plan, words, pin).await {
+                Ok(()) => {}
+                // A client changed the job meanwhile: it is due still, and looked at anew.
+                Err(raas_job_store::Error::Stale(_)) => continue,
+                Err(error) => {
+                    report.error(format!("{}: {error}", subject.cid));
+                    continue;
+                }
             }
             if plan.steps.contains(&Step::Fetch) {
                 fetches.push((subject.cid, subject.memories.values().cloned().collect()));

@@ -12,7 +12,7 @@ use raas_deal_status::{DealRecorder, DealStatusSource};
 use raas_job_store::JobStore;
 use raas_lotus::LotusChain;
 use raas_retrieval::{BlobStore, DataSource};
-use raas_types::{AggregatorName, ChainEpoch};
+use raas_types::{AggregatorName, ChainEpoch, OrderId};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ struct Inner {
     passing: tokio::sync::Mutex<()>,
     status: Mutex<NodeStatus>,
     missing: Mutex<BTreeMap<Cid, MissingData>>,
+    /// When each outstanding order was last asked after.
+    asked: Mutex<BTreeMap<OrderId, ChainEpoch>>,
 }
 
 /// How the node is doing.
@@ -75,6 +77,7 @@ impl Node {
             passing: tokio::sync::Mutex::default(),
             status: Mutex::default(),
             missing: Mutex::default(),
+            asked: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -87,7 +90,7 @@ impl Node {
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => return self.release().await,
                 () = self.inner.woken.notified() => {}
                 _ = period.tick() => {}
             }
@@ -144,6 +147,10 @@ impl Node {
 
     pub(crate) fn aggregator(&self, name: &AggregatorName) -> Option<&Arc<dyn Aggregator>> {
         self.inner.ports.aggregators.iter().find(|a| a.name() == *name)
+    }
+
+    pub(crate) fn asked(&self) -> MutexGuard<'_, BTreeMap<OrderId, ChainEpoch>> {
+        locked(&self.inner.asked)
     }
 
     pub(crate) fn missing(&self) -> MutexGuard<'_, BTreeMap<Cid, MissingData>> {

@@ -41,6 +41,10 @@ pub(crate) struct Readings {
 /// different batches is read once for each batch.
 const READINGS_LIMIT: usize = 50_000;
 
+/// Deals remembered of one CID on the contract's word: ten years of the most replicas that can be
+/// asked for (100, renewed every half year) are 2000. More is somebody's flood, and is not read.
+const LISTED_LIMIT: usize = 2_000;
+
 impl Node {
     /// Reads what the store, the contract and the chain say of each CID, and brings the memories up
     /// to date.
@@ -100,7 +104,10 @@ impl Node {
         for (subject, listing) in subjects.iter_mut().zip(listings) {
             subject.listing = listing.map_err(|e| e.to_string());
             let Ok(listing) = &subject.listing else { continue };
-            for listed in &listing.all {
+            let room = LISTED_LIMIT.saturating_sub(subject.memories.len());
+            let new = listing.all.iter().filter(|l| !subject.memories.contains_key(&l.deal));
+            let new: Vec<ListedDeal> = new.take(room).copied().collect();
+            for listed in &new {
                 subject.memories.entry(listed.deal).or_insert_with(|| {
                     DealMemory::first_heard(*listed, Provenance::Contract, pin.epoch)
                 });

@@ -81,7 +81,7 @@ impl Intent {
     }
 
     fn order(self, known_deals: BTreeSet<DealId>, at: ChainEpoch) -> Order {
-        let id = order_id(&self.cid, self.number);
+        let id = order_id(&self.cid, at, self.number);
         let fresh = Order {
             id,
             cid: self.cid,
@@ -104,9 +104,11 @@ fn explained(subject: &Subject) -> BTreeSet<DealId> {
     ours.map(|m| m.listed.deal).collect()
 }
 
-/// The id of an order: its CID, and its number among the orders of that CID.
-fn order_id(cid: &Cid, number: u64) -> OrderId {
-    OrderId::new(format!("{cid}-{number}"))
+/// The id of an order: its CID, when it was decided, and its number among the orders of that CID.
+/// With a store that was lost the numbers begin anew; the epoch keeps an aggregator from taking the
+/// order for an old one.
+fn order_id(cid: &Cid, at: ChainEpoch, number: u64) -> OrderId {
+    OrderId::new(format!("{cid}-{at}-{number}"))
 }
 
 fn number_of(id: &OrderId) -> Option<u64> {
@@ -175,9 +177,15 @@ impl Node {
         }
         let shown = shown.iter().filter_map(|deal| deal.deal);
         let known = intent.explained.iter().copied().chain(shown).collect();
-        let payload =
-            BlobPayload::open(self.blobs(), &cid).await.map_err(|error| error.to_string())?;
         let mut order = intent.order(known, pin.epoch);
+        let payload = match BlobPayload::open(self.blobs(), &cid).await {
+            Ok(payload) => payload,
+            // No aggregator takes what is no file: said with the order, and not tried every time.
+            Err(error @ raas_retrieval::Error::NotAFile { .. }) => {
+                return self.refused(order, error.to_string(), pin).await;
+            }
+            Err(error) => return Err(error.to_string()),
+        };
         self.keep(&order).await?;
         order.state = OrderState::Sending;
         self.keep(&order).await?;
@@ -208,7 +216,16 @@ impl Node {
             self.keep(&order).await?;
             return Err(error.to_string());
         }
-        let reason = error.to_string();
+        self.refused(order, error.to_string(), pin).await
+    }
+
+    /// Keeps that an order cannot be filled, and why.
+    async fn refused(
+        &self,
+        mut order: Order,
+        reason: String,
+        pin: &Tipset,
+    ) -> Result<Vec<Event>, String> {
         order.state = OrderState::Failed { reason: reason.clone(), at: pin.epoch };
         self.keep(&order).await?;
         Ok(vec![Event::OrderFailed { cid: order.cid, order: order.id, reason }])

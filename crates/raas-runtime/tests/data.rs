@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use raas_retrieval::{ImportProfile, MemorySource, file_blocks};
 use raas_runtime::Event;
-use raas_types::{Cid, DealId, EpochDelta, JobId};
+use raas_types::{Cid, DealId, EpochDelta, JobId, OrderState};
 use world::*;
 
 const BYTES: &[u8] = b"bytes that are elsewhere";
@@ -128,4 +128,24 @@ async fn asking_for_what_nobody_has_tells_who_was_asked() {
     let (mut world, _) = without_bytes(vec![MemorySource::new("an empty one")]).await;
     let error = world.node().retrieve(&cid()).await.unwrap_err().to_string();
     assert!(error.contains("nobody could serve") && error.contains("an empty one"), "{error}");
+}
+
+#[tokio::test]
+async fn a_directory_is_said_to_be_no_file_and_is_not_tried_at_every_look() {
+    let directory =
+        Cid::try_from("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354").unwrap();
+    let mut world = World::new();
+    let mut staging = world.blobs.stage(&directory).await.unwrap();
+    // An empty UnixFS directory: a dag-pb node whose data says type 1.
+    staging.put(directory, Bytes::from_static(&[0x0a, 2, 8, 1])).await.unwrap();
+    staging.commit().await.unwrap();
+    world.register(directory, terms(1)).await;
+    for _ in 0..10 {
+        world.step(EpochDelta::HOUR).await;
+    }
+    let orders = world.orders(&directory).await;
+    assert_eq!(orders.len(), 1, "{orders:?}");
+    let OrderState::Failed { reason, .. } = &orders[0].state else { panic!("{orders:?}") };
+    assert!(reason.contains("is a directory"), "{reason}");
+    assert_eq!(world.submits(), 0);
 }

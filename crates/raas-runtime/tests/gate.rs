@@ -97,3 +97,19 @@ async fn another_node_over_the_same_store_waits_until_the_first_is_gone_for_a_da
     world.advance(EpochDelta::DAY);
     assert_eq!(world.pass().await.gated, None);
 }
+
+#[tokio::test]
+async fn a_node_that_is_shut_down_gives_the_store_up() {
+    let mut world = World::new();
+    let node = world.node();
+    node.pass().await;
+    world.settings.name = "another".to_owned();
+    world.restart();
+    let waiting = world.pass().await;
+    assert!(waiting.gated.is_some_and(|why| why.contains("another node")));
+
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    node.run(stop).await;
+    assert_eq!(world.pass().await.gated, None);
+}
