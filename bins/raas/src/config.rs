@@ -140,9 +140,8 @@ fn default_period() -> f64 {
     30.0
 }
 
-/// EC finality.
 fn default_finality() -> EpochDelta {
-    EpochDelta::new(900)
+    EpochDelta::EC_FINALITY
 }
 
 fn default_latency() -> EpochDelta {

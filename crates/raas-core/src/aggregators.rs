@@ -36,17 +36,18 @@ impl<'a> Aggregators<'a> {
         Self { views, at: seen.at }
     }
 
-    /// The best aggregator that can be asked now; it then is busy unless it tells orders apart.
-    pub(crate) fn pick(&mut self) -> Option<&'a AggregatorView> {
+    /// The best aggregator that can be asked now for `most` deals at most; it then is busy unless it
+    /// tells orders apart.
+    pub(crate) fn pick(&mut self, most: u32) -> Option<&'a AggregatorView> {
         let at = self.at;
-        let free = |s: &&mut Standing<'_>| !s.busy && s.retry_at <= at;
+        let free = |s: &&mut Standing<'_>| !s.busy && s.retry_at <= at && s.view.copies <= most;
         let standing = self.views.iter_mut().find(free)?;
         standing.busy = !standing.view.idempotent;
         Some(standing.view)
     }
 
-    /// Why none could be picked.
-    pub(crate) fn reasons(&self) -> Vec<Reason> {
+    /// Why none could be picked for `most` deals.
+    pub(crate) fn reasons(&self, most: u32) -> Vec<Reason> {
         if self.views.is_empty() {
             return vec![Reason::NoAggregator];
         }
@@ -54,6 +55,9 @@ impl<'a> Aggregators<'a> {
             let aggregator = s.view.name.clone();
             if s.busy {
                 return Reason::Busy { aggregator };
+            }
+            if s.view.copies > most {
+                return Reason::TooManyCopies { aggregator, copies: s.view.copies, most };
             }
             Reason::BackingOff { aggregator, fruitless: s.fruitless, retry_at: s.retry_at }
         };

@@ -78,14 +78,14 @@ impl fmt::Display for Reason {
                 "target unreachable: {have} of {target}. The job's aggregators take orders and \
                  make no further deals; name another aggregator or lower the target."
             ),
-            other => other.fmt_particular(f),
+            about_replica_or_order => about_replica_or_order.fmt_replica(f),
         }
     }
 }
 
 impl Reason {
-    /// The sentences about one replica or one order.
-    fn fmt_particular(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The sentences about one replica.
+    fn fmt_replica(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Holds { deal, provider, verdict } => {
                 write!(f, "Deal {deal} on {provider} is {verdict} and holds a slot.")
@@ -134,6 +134,13 @@ impl Reason {
                 "Deal {deal} ends at epoch {end}: in the second half of its renewal window, where \
                  it no longer holds a slot."
             ),
+            about_order => about_order.fmt_order(f),
+        }
+    }
+
+    /// The sentences about one order or one aggregator.
+    fn fmt_order(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Outstanding { order, cause, since } => write!(
                 f,
                 "Order {order} of epoch {since}, {}, is outstanding and holds a slot.",
@@ -155,7 +162,34 @@ impl Reason {
             Self::Ordering { cause, aggregator } => {
                 write!(f, "A deal is ordered from {aggregator} {}.", cause_in_words(*cause))
             }
-            _ => Ok(()),
+            Self::TooManyCopies { aggregator, copies, most } => write!(
+                f,
+                "Aggregator {aggregator} makes {copies} deals an order, more than the {most} that \
+                 the maximum leaves room for."
+            ),
+            Self::NoJobStands
+            | Self::Satisfied { .. }
+            | Self::Missing { .. }
+            | Self::BelowMin { .. }
+            | Self::AboveTarget { .. }
+            | Self::KeepsWhatItFound { .. }
+            | Self::EvidenceMissing { .. }
+            | Self::FetchFirst
+            | Self::AwaitingData { .. }
+            | Self::TargetUnreachable { .. }
+            | Self::Holds { .. }
+            | Self::NotKnown { .. }
+            | Self::ProviderMismatch { .. }
+            | Self::NotProven { .. }
+            | Self::AddsNothing { .. }
+            | Self::Succeeded { .. }
+            | Self::FaultWaits { .. }
+            | Self::FaultNotRepaired { .. }
+            | Self::AwaitingSecondLook { .. }
+            | Self::Lost { .. }
+            | Self::Over { .. }
+            // Said by the groups before.
+            | Self::Ending { .. } => write!(f, "{self:?}"),
         }
     }
 }

@@ -15,9 +15,9 @@
 //!
 //! A CID wants a number of *slots*, each on a provider of its own. A slot is held by a replica that
 //! lives, by one of which nothing can be said, by one still sealing, or by an outstanding order. The
-//! deficit of a CID is computed once per look ([`slots`]), and each missing slot gets at most one
-//! order, labelled by its cause: [`renewal`] goes first (a successor is ordered before the old deal
-//! ends), then [`repair`] (a replica that was lost is replaced), then [`replication`] (there never
+//! deficit of a CID is computed once per look (`slots`), and each missing slot gets at most one
+//! order, labelled by its cause: `renewal` goes first (a successor is ordered before the old deal
+//! ends), then `repair` (a replica that was lost is replaced), then `replication` (there never
 //! were enough).
 //!
 //! # What [`plan`] promises, each pinned by a test in `tests/promises.rs`
@@ -39,10 +39,10 @@ mod observation;
 mod plan;
 mod reason;
 mod record;
-pub mod renewal;
-pub mod repair;
-pub mod replication;
-pub mod slots;
+mod renewal;
+mod repair;
+mod replication;
+mod slots;
 mod terms;
 mod verdict;
 
@@ -53,4 +53,4 @@ pub use observation::{AggregatorView, DataView, JobView, Observation, Replica};
 pub use plan::{MAX_AGE, ORDER_POLL, Plan, Step, Urgency, plan};
 pub use reason::Reason;
 pub use terms::{MAX_TARGET, TermError, TermWarning, Wanted, check_terms, combine};
-pub use verdict::{FINALITY, sector_of, verdict};
+pub use verdict::{sector_of, verdict};

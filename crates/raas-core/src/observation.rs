@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// The data.
-    #[serde(with = "cid_text")]
+    #[serde(with = "raas_types::cid_text")]
     pub cid: Cid,
     /// The pinned epoch.
     pub at: ChainEpoch,
@@ -96,19 +96,4 @@ pub enum DataView {
         /// When to ask again.
         retry_at: ChainEpoch,
     },
-}
-
-/// Serde for a [`Cid`] as text.
-mod cid_text {
-    use cid::Cid;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(cid: &Cid, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(cid)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cid, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Cid::try_from(text.as_str()).map_err(serde::de::Error::custom)
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
     CONFIRMATION, DataView, JobView, Observation, Reason, Wanted,
     aggregators::Aggregators,
     combine, record, renewal, repair, replication,
-    slots::{self, Demand, Slots, count_of},
+    slots::{self, Slots, count_of},
 };
 
 /// A satisfied CID is looked at again at least this often: one proving period, in which the state
@@ -173,9 +173,9 @@ impl Draft<'_> {
     }
 
     /// Each missing slot once, labelled by its cause: renewal, then repair, then replication.
-    fn demands(&self, slots: &Slots<'_>, target: u32) -> Vec<Demand> {
-        let mut demands = renewal::demands(self.seen, self.wanted, slots);
-        let renewed: BTreeSet<_> = demands.iter().filter_map(|d| d.cause.replaces()).collect();
+    fn demands(&self, slots: &Slots<'_>, target: u32) -> Vec<Cause> {
+        let mut demands = renewal::demands(self.wanted, slots);
+        let renewed: BTreeSet<_> = demands.iter().filter_map(|cause| cause.replaces()).collect();
         let unrenewed =
             slots.ending.iter().filter(|e| e.holds && !renewed.contains(&e.replica.deal));
         let held = count_of(slots.lasting.len() + unrenewed.count() + demands.len());
@@ -188,23 +188,25 @@ impl Draft<'_> {
     }
 
     /// Gives each demand to an aggregator, as far as there are any to take it.
-    fn place(&mut self, demands: &[Demand], slots: &Slots<'_>, target: u32) {
+    fn place(&mut self, demands: &[Cause], slots: &Slots<'_>, target: u32) {
         let mut aggregators = Aggregators::new(self.seen, &self.useless());
         if aggregators.exhausted() {
             let have = count_of(slots.lasting.len() + slots.ending.len());
             self.reasons.push(Reason::TargetUnreachable { have, target });
         }
+        let room = self.wanted.max.saturating_sub(target);
         let mut orders = Vec::new();
-        let mut rest = demands.iter();
-        while let Some(demand) = rest.next() {
-            let Some(aggregator) = aggregators.pick() else {
-                self.reasons.extend(aggregators.reasons());
+        let mut rest = demands;
+        while let [cause, ..] = rest {
+            // An order of several deals fills several slots, and never goes beyond the maximum.
+            let most = count_of(rest.len()).saturating_add(room);
+            let Some(aggregator) = aggregators.pick(most) else {
+                self.reasons.extend(aggregators.reasons(most));
                 break;
             };
-            for _ in 1..aggregator.copies.max(1) {
-                rest.next();
-            }
-            orders.push((aggregator.name.clone(), *demand));
+            let copies = usize::try_from(aggregator.copies.max(1)).unwrap_or(usize::MAX);
+            rest = rest.get(copies..).unwrap_or_default();
+            orders.push((aggregator.name.clone(), *cause));
         }
         if !orders.is_empty() {
             self.order(orders, slots);
@@ -224,7 +226,7 @@ impl Draft<'_> {
         added_nothing.chain(never_were).collect()
     }
 
-    fn order(&mut self, orders: Vec<(AggregatorName, Demand)>, slots: &Slots<'_>) {
+    fn order(&mut self, orders: Vec<(AggregatorName, Cause)>, slots: &Slots<'_>) {
         match &self.seen.data {
             DataView::Local => {}
             DataView::Missing { tried, retry_at } if self.seen.at < *retry_at => {
@@ -239,7 +241,7 @@ impl Draft<'_> {
         let ending = slots.ending.iter().map(|e| e.replica);
         let holders = slots.lasting.iter().copied().chain(ending);
         let exclude: BTreeSet<_> = holders.map(|r| r.provider).collect();
-        for (aggregator, Demand { cause, .. }) in orders {
+        for (aggregator, cause) in orders {
             self.reasons.push(Reason::Ordering { cause, aggregator: aggregator.clone() });
             let urgency = self.urgency(cause, slots);
             let exclude = exclude.clone();

@@ -37,6 +37,7 @@ pub enum Reason {
     Outstanding { order: OrderId, cause: Cause, since: ChainEpoch },
     Busy { aggregator: AggregatorName },
     BackingOff { aggregator: AggregatorName, fruitless: u32, retry_at: ChainEpoch },
+    TooManyCopies { aggregator: AggregatorName, copies: u32, most: u32 },
     NoAggregator,
     Ordering { cause: Cause, aggregator: AggregatorName },
 }

@@ -4,28 +4,20 @@
 //! way; in the second half only the successor does. One successor per deal and term, and only as
 //! many as the target needs: surplus lapses.
 
-use raas_types::{Cause, Verdict};
+use raas_types::Cause;
 
 use crate::{
-    Observation, Wanted,
-    slots::{Demand, Slots, count_of},
+    Wanted,
+    slots::{Slots, count_of},
 };
 
 /// The ending deals whose successors are to be ordered, the earliest end first.
-pub fn demands(seen: &Observation, wanted: &Wanted, slots: &Slots<'_>) -> Vec<Demand> {
+pub(crate) fn demands(wanted: &Wanted, slots: &Slots<'_>) -> Vec<Cause> {
     let Some(target) = wanted.target.filter(|_| wanted.renewal.is_some()) else {
         return Vec::new();
     };
     let lasting = count_of(slots.lasting.len()).saturating_add(slots.expected);
     let needed = target.saturating_sub(lasting);
     let ending = slots.ending.iter().take(usize::try_from(needed).unwrap_or(usize::MAX));
-    ending
-        .map(|ending| Demand {
-            cause: Cause::Renewal { deal: ending.replica.deal },
-            left: match ending.replica.verdict {
-                Verdict::Active { end } => Some(end.since(seen.at)),
-                _ => None,
-            },
-        })
-        .collect()
+    ending.map(|ending| Cause::Renewal { deal: ending.replica.deal }).collect()
 }

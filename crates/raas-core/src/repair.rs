@@ -5,16 +5,13 @@
 
 use raas_types::Cause;
 
-use crate::{
-    Wanted,
-    slots::{Demand, Slots},
-};
+use crate::{Wanted, slots::Slots};
 
 /// The lost replicas to replace, at most `deficit`.
-pub fn demands(wanted: &Wanted, slots: &Slots<'_>, deficit: u32) -> Vec<Demand> {
+pub(crate) fn demands(wanted: &Wanted, slots: &Slots<'_>, deficit: u32) -> Vec<Cause> {
     if wanted.repair.is_none() {
         return Vec::new();
     }
     let lost = slots.lost.iter().take(usize::try_from(deficit).unwrap_or(usize::MAX));
-    lost.map(|r| Demand { cause: Cause::Repair { deal: r.deal }, left: None }).collect()
+    lost.map(|r| Cause::Repair { deal: r.deal }).collect()
 }

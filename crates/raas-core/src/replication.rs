@@ -4,13 +4,12 @@
 
 use raas_types::Cause;
 
-use crate::{Wanted, slots::Demand};
+use crate::Wanted;
 
 /// One demand for each slot still missing, where the terms ask for replication at all.
-pub fn demands(wanted: &Wanted, deficit: u32) -> Vec<Demand> {
+pub(crate) fn demands(wanted: &Wanted, deficit: u32) -> Vec<Cause> {
     if !wanted.replicates {
         return Vec::new();
     }
-    let one = Demand { cause: Cause::Replication, left: None };
-    vec![one; usize::try_from(deficit).unwrap_or(usize::MAX)]
+    vec![Cause::Replication; usize::try_from(deficit).unwrap_or(usize::MAX)]
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use raas_types::{
-    Cause, ChainEpoch, DealId, EpochDelta, Order, ProviderId, Unknown, Verdict, VerdictKind,
+    ChainEpoch, DealId, EpochDelta, Order, ProviderId, Unknown, Verdict, VerdictKind,
 };
 
 use crate::reason::Reason;
@@ -15,35 +15,33 @@ use crate::{Observation, Replica, Wanted};
 
 /// The slots of a CID, by who holds them.
 #[derive(Clone, Debug)]
-pub struct Slots<'a> {
+pub(crate) struct Slots<'a> {
     /// Replicas that hold a slot, one per provider, not near their end.
-    pub lasting: Vec<&'a Replica>,
+    pub(crate) lasting: Vec<&'a Replica>,
     /// Replicas near or past their end that nothing succeeds yet, the earliest end first.
-    pub ending: Vec<Ending<'a>>,
+    pub(crate) ending: Vec<Ending<'a>>,
     /// Replicas that were lost and that nothing replaces yet.
-    pub lost: Vec<&'a Replica>,
-    /// Orders of which a deal may still come.
-    pub outstanding: Vec<&'a Order>,
+    pub(crate) lost: Vec<&'a Replica>,
     /// How many deals the outstanding orders will make.
-    pub expected: u32,
+    pub(crate) expected: u32,
     /// How many distinct providers prove the data now, whatever the future of their deals.
-    pub safe: u32,
+    pub(crate) safe: u32,
     /// How each replica and order came to be where it is.
-    pub reasons: Vec<Reason>,
+    pub(crate) reasons: Vec<Reason>,
 }
 
 /// A replica near or past its end.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending<'a> {
+pub(crate) struct Ending<'a> {
     /// The replica.
-    pub replica: &'a Replica,
+    pub(crate) replica: &'a Replica,
     /// Whether it still holds its slot: in the first half of its renewal window.
-    pub holds: bool,
+    pub(crate) holds: bool,
 }
 
 impl<'a> Slots<'a> {
     /// Counts the slots of what was seen, under what is wanted.
-    pub fn count(seen: &'a Observation, wanted: &'a Wanted) -> Self {
+    pub(crate) fn count(seen: &'a Observation, wanted: &'a Wanted) -> Self {
         let mut sorting = Sorting::new(seen, wanted);
         for replica in &seen.replicas {
             sorting.place(replica);
@@ -52,7 +50,7 @@ impl<'a> Slots<'a> {
     }
 
     /// How many slots are held.
-    pub fn held(&self) -> u32 {
+    pub(crate) fn held(&self) -> u32 {
         let ending = self.ending.iter().filter(|e| e.holds).count();
         count_of(self.lasting.len() + ending) + self.expected
     }
@@ -79,7 +77,6 @@ struct Sorting<'a> {
     succeeded: BTreeSet<DealId>,
     /// Deals that anything ever made replaces.
     replaced: BTreeSet<DealId>,
-    outstanding: Vec<&'a Order>,
     expected: u32,
     lasting: Vec<&'a Replica>,
     ending: Vec<Ending<'a>>,
@@ -113,7 +110,6 @@ impl<'a> Sorting<'a> {
             replaced: by(&mut ever_made.into_iter()),
             expected: outstanding.iter().map(|o| copies(o)).sum(),
             reasons: outstanding.iter().map(|o| outstanding_reason(o)).collect(),
-            outstanding,
             lasting: Vec::new(),
             ending: Vec::new(),
             lost: Vec::new(),
@@ -224,7 +220,6 @@ impl<'a> Sorting<'a> {
             lasting: self.lasting,
             ending: self.ending,
             lost: self.lost,
-            outstanding: self.outstanding,
             expected: self.expected,
             safe: count_of(self.proving.len()),
             reasons: self.reasons,
@@ -307,13 +302,4 @@ fn end_of(replica: &Replica) -> Option<ChainEpoch> {
 
 fn outstanding_reason(order: &Order) -> Reason {
     Reason::Outstanding { order: order.id.clone(), cause: order.cause, since: order.created }
-}
-
-/// A slot that is to be filled by a new order, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
-    /// What the order is labelled with.
-    pub cause: Cause,
-    /// When the replica it stands for is or was over, where it has an end.
-    pub left: Option<EpochDelta>,
 }

@@ -40,14 +40,11 @@ pub fn verdict(
     }
 }
 
-/// Whoever tells us of a deal sees the head of the chain, and we look at what is final: a deal may be
-/// younger than that by EC finality, 900 epochs (lotus `build/buildconstants`), at the most.
-pub const FINALITY: EpochDelta = EpochDelta::new(900);
-
 /// The market has not handed out this id, as far as is final.
 fn never_made(memory: &DealMemory, at: ChainEpoch) -> Verdict {
-    // We saw it before, or it may still come: the endpoint is behind, or the deal is young.
-    if memory.proposal.is_some() || at < memory.first_heard + FINALITY {
+    // We saw it before, or it may still come: the endpoint is behind, or the deal is young. Whoever
+    // tells us of a deal sees the head of the chain, and we look at what is final.
+    if memory.proposal.is_some() || at < memory.first_heard + EpochDelta::EC_FINALITY {
         return Verdict::Unknown { why: Unknown::AheadOfChain };
     }
     Verdict::NeverExisted

@@ -269,6 +269,18 @@ fn an_order_of_several_copies_fills_several_slots() {
 }
 
 #[test]
+fn an_order_never_goes_beyond_the_maximum() {
+    let mut tight = terms(3);
+    tight.replication = Some(Replication { target: 3, min: 3, max: 3 });
+    let jobs = [job_with("job", tight)];
+    let mut world = seen(vec![]);
+    world.aggregators[0].copies = 2;
+    let plan = plan(&jobs, &world);
+    assert_eq!(ordered(&plan).len(), 1, "a second order of two copies would make four");
+    assert!(plan.reasons.iter().any(|r| matches!(r, Reason::TooManyCopies { copies: 2, .. })));
+}
+
+#[test]
 fn fruitless_orders_make_the_target_unreachable_and_pause_ever_longer() {
     let mut world = seen(vec![active(1)]);
     world.aggregators = vec![lighthouse()];

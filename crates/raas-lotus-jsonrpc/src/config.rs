@@ -40,7 +40,7 @@ impl JsonRpcLotusConfig {
             token: None,
             request_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
-            finality_fallback: EpochDelta::new(900),
+            finality_fallback: EpochDelta::EC_FINALITY,
             max_batch: MAX_BATCH,
             max_in_flight: 4,
             max_response: 64 * 1024 * 1024,

@@ -10,7 +10,7 @@ pub enum RuntimeError {
     #[error(transparent)]
     Store(#[from] raas_job_store::Error),
     /// There is no such job.
-    #[error("there is no job {0}; GET /v1/jobs lists them")]
+    #[error("there is no job {0}")]
     NoSuchJob(JobId),
     /// The bytes could not be had or kept.
     #[error(transparent)]

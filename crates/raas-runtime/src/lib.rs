@@ -22,10 +22,10 @@ mod error;
 mod gate;
 mod jobs;
 mod landing;
-mod look;
 mod node;
 mod observe;
 mod orders;
+mod pass;
 mod report;
 mod settings;
 mod transactions;
@@ -40,7 +40,12 @@ pub use report::{Event, PassReport, Totals};
 pub use settings::{Settings, Without};
 pub use view::{ContractView, JobStatus, LookRecord, ReplicaStatus};
 
-pub use {raas_core as core, raas_retrieval as retrieval, raas_types as types};
+// What the node's own API speaks of, so that embedding it takes one dependency.
+pub use {
+    raas_aggregator as aggregator, raas_core as core, raas_deal_status as deal_status,
+    raas_job_store as job_store, raas_lotus as lotus, raas_retrieval as retrieval,
+    raas_types as types,
+};
 
 /// The README's example, compiled.
 #[cfg(doctest)]

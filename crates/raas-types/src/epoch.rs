@@ -81,6 +81,9 @@ impl EpochDelta {
     pub const PROVING_PERIOD: Self = Self(2_880);
     /// One deadline of a proving period.
     pub const DEADLINE: Self = Self(60);
+    /// Expected-consensus finality: 900 epochs, 7.5 hours (lotus `build/buildconstants`). The worst
+    /// case; certificates usually make a tipset final much sooner.
+    pub const EC_FINALITY: Self = Self(900);
     /// A sector that stays faulty this long is terminated: 42 proving periods (FaultMaxAge).
     pub const FAULT_MAX_AGE: Self = Self(42 * 2_880);
     /// The shortest market deal: 180 days (builtin-actors `actors/market/src/policy.rs`).

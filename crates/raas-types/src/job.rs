@@ -78,7 +78,7 @@ pub struct Job {
     /// Derived from CID and terms: the same request is the same job.
     pub id: JobId,
     /// The data.
-    #[serde(with = "cid_text")]
+    #[serde(with = "crate::cid_text")]
     pub cid: Cid,
     /// What is asked for.
     pub terms: Terms,
@@ -87,19 +87,4 @@ pub struct Job {
     /// How many replicas the first complete look found. A job without replication terms keeps this
     /// count and never adds to it.
     pub found: Option<u32>,
-}
-
-/// Serde for a [`Cid`] as text (the crate's own serde writes bytes).
-pub(crate) mod cid_text {
-    use cid::Cid;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(cid: &Cid, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(cid)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cid, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Cid::try_from(text.as_str()).map_err(serde::de::Error::custom)
-    }
 }

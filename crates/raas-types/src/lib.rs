@@ -7,6 +7,7 @@
 //! span of it an [`EpochDelta`]; piece sizes are padded bytes; sentinels of the wire (`-1` epochs,
 //! `"t01000"` strings) never reach these types.
 
+pub mod cid_text;
 mod deal;
 mod epoch;
 mod ids;

@@ -55,7 +55,7 @@ pub struct Order {
     /// Ours; also the idempotency key where the aggregator takes one.
     pub id: OrderId,
     /// The data.
-    #[serde(with = "crate::job::cid_text")]
+    #[serde(with = "crate::cid_text")]
     pub cid: Cid,
     /// Who is asked.
     pub aggregator: AggregatorName,

@@ -77,7 +77,7 @@ impl PaddedSize {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PieceInfo {
     /// Piece CID v1.
-    #[serde(with = "crate::job::cid_text")]
+    #[serde(with = "crate::cid_text")]
     pub cid: Cid,
     /// Padded size.
     pub size: PaddedSize,
