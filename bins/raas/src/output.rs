@@ -31,7 +31,18 @@ pub(crate) fn bad_input() -> ExitCode {
 /// Says what went wrong, and the exit code for it.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("raas: {error:#}");
-    if error.is::<BadInput>() { bad_input() } else { ExitCode::FAILURE }
+    if is_bad_input(error) { bad_input() } else { ExitCode::FAILURE }
+}
+
+/// Whether it was what was given that is wrong: by our own word, or by a node's (a 4xx that asks for
+/// other input, and no trouble with the node or the token).
+fn is_bad_input(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(raas_client::Error::Problem(problem)) => {
+            matches!(problem.status, 400 | 404 | 406 | 413 | 415 | 422)
+        }
+        _ => error.is::<BadInput>(),
+    }
 }
 
 /// A line for people.

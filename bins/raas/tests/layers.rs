@@ -3,6 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
     process::Command,
 };
 
@@ -24,7 +26,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("raas-lotus", vec!["raas-types"]),
         ("raas-aggregator", vec!["raas-types"]),
         ("raas-job-store", vec!["raas-types"]),
-        ("raas-retrieval", vec!["raas-types", "raas-piece"]),
+        ("raas-retrieval", vec!["raas-types"]),
         ("raas-deal-status-evm", adapter("raas-deal-status")),
         ("raas-lotus-jsonrpc", adapter("raas-lotus")),
         ("raas-aggregator-lighthouse", adapter("raas-aggregator")),
@@ -44,14 +46,33 @@ const EDGE: [&str; 2] = ["raas", "raas-examples"];
 
 /// Outside crates that the inner circle and the ports may use. A port's signature can only name
 /// what its crate depends on, so this also keeps HTTP, RPC and database types out of the ports.
-const INNER: [(&str, &[&str]); 7] = [
+const INNER: [(&str, &[&str]); 8] = [
     ("raas-types", &["cid", "hex", "serde", "thiserror"]),
     ("raas-core", &["cid", "serde"]),
     ("raas-piece", &["cid", "sha2", "thiserror"]),
-    ("raas-deal-status", &["async-trait", "cid", "mockall", "thiserror", "futures"]),
-    ("raas-lotus", &["async-trait", "cid", "mockall", "thiserror", "futures"]),
+    ("raas-deal-status", &["async-trait", "cid", "mockall", "thiserror"]),
+    ("raas-lotus", &["async-trait", "cid", "mockall", "thiserror"]),
     ("raas-aggregator", &["async-trait", "bytes", "cid", "futures", "mockall", "thiserror"]),
     ("raas-job-store", &["async-trait", "cid", "futures", "mockall", "thiserror"]),
+    (
+        "raas-retrieval",
+        &[
+            "async-trait",
+            "bytes",
+            "cid",
+            "futures",
+            "ipld-core",
+            "ipld-dagpb",
+            "mockall",
+            "multihash-codetable",
+            "rust-unixfs",
+            "serde_ipld_dagcbor",
+            "tempfile",
+            "thiserror",
+            "tokio",
+            "tokio-util",
+        ],
+    ),
 ];
 
 #[test]
@@ -89,6 +110,55 @@ fn the_inner_circle_and_the_ports_use_few_outside_crates() {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A dependency that nothing uses is weight for everybody who embeds the crate.
+#[test]
+fn every_normal_dependency_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut unused = Vec::new();
+    for (name, dependencies) in workspace() {
+        // Examples stand beside their manifest.
+        let dir = match name.as_str() {
+            "raas" => root.join("bins/raas/src"),
+            "raas-examples" => root.join("examples"),
+            _ => root.join("crates").join(&name).join("src"),
+        };
+        let source = sources(&dir);
+        for dependency in dependencies {
+            let used = dependency.replace('-', "_");
+            if !source.contains(&format!("{used}::")) && !source.contains(&format!("use {used}")) {
+                unused.push(format!("{name} does not use {dependency}"));
+            }
+        }
+    }
+    assert!(unused.is_empty(), "{}", unused.join("\n"));
+}
+
+/// All Rust sources below a directory, one after the other.
+fn sources(dir: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry")) {
+        let path = entry.path();
+        if path.is_dir() {
+            all.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&fs::read_to_string(&path).expect("a source"));
+        }
+    }
+    all
+}
+
+/// The crates that are free of clocks share one list of what they may not call.
+#[test]
+fn the_pure_crates_ban_the_same_calls() {
+    let ban = |name: &str| {
+        let path = format!("{}/../../crates/{name}/clippy.toml", env!("CARGO_MANIFEST_DIR"));
+        fs::read_to_string(path).expect("a clippy.toml")
+    };
+    assert!(ban("raas-core").contains("SystemTime::now"));
+    assert_eq!(ban("raas-core"), ban("raas-types"));
+    assert_eq!(ban("raas-core"), ban("raas-piece"));
 }
 
 #[test]

@@ -130,3 +130,29 @@ fn job_id(cid: &Cid, terms: &Terms) -> JobId {
     let hex: String = digest[..10].iter().map(|byte| format!("{byte:02x}")).collect();
     JobId::new(hex)
 }
+
+#[cfg(test)]
+mod tests {
+    use raas_types::{AggregatorName, ChainEpoch, EpochDelta, Renewal, Repair, Replication, Trust};
+
+    use super::*;
+
+    /// The same request is the same job in every version of this code: ids that change would make
+    /// new jobs of old requests. When this fails, keep what is hashed as it was.
+    #[test]
+    fn the_id_of_a_job_never_changes() {
+        let cid = "bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4";
+        let cid = Cid::try_from(cid).expect("a CID");
+        let full = Terms {
+            replication: Some(Replication { target: 3, min: 2, max: 5 }),
+            renewal: Some(Renewal { threshold: EpochDelta::days(30) }),
+            repair: Some(Repair { threshold: EpochDelta::DAY }),
+            until: Some(ChainEpoch::new(7_000_000)),
+            aggregators: vec![AggregatorName::new("lighthouse")],
+            trust: Trust::Contract,
+        };
+        let spare = Terms { repair: full.repair, ..Terms::default() };
+        assert_eq!(job_id(&cid, &full).as_str(), "72ed7f3c9c0d23cb5a8d");
+        assert_eq!(job_id(&cid, &spare).as_str(), "da731c2857f6fe08d3fc");
+    }
+}
