@@ -61,7 +61,7 @@ pub(crate) struct Dev {
     /// Only the devnet, with the contract deployed and a configuration written for `raas run`.
     #[arg(long, requires = "dir")]
     pub(crate) devnet_only: bool,
-    /// Where everything is kept; a temporary directory when left out.
+    /// Where everything is kept, an empty directory; a temporary one when left out.
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
     /// Milliseconds that an epoch takes. Left out, time stands still until it is advanced:
@@ -133,6 +133,15 @@ pub(crate) struct Register {
     pub(crate) cid: String,
     #[command(flatten)]
     pub(crate) terms: TermArgs,
+    /// Below this many the data is in danger; one less than --replicas when left out.
+    #[arg(long, requires = "replicas")]
+    pub(crate) min: Option<i64>,
+    /// Never more than this; two more than --replicas when left out.
+    #[arg(long, requires = "replicas")]
+    pub(crate) max: Option<i64>,
+    /// The epoch until which the job stands; for ever when left out.
+    #[arg(long)]
+    pub(crate) until: Option<i64>,
     /// Use only these aggregators, best first.
     #[arg(long)]
     pub(crate) aggregator: Vec<String>,

@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use raas_api::DEFAULT_MAX_UPLOAD;
+use raas_retrieval::ImportProfile;
 use raas_types::EpochDelta;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -123,11 +125,40 @@ pub(crate) struct ApiConfig {
     pub(crate) listen: SocketAddr,
     /// Whether `GET /ipfs` asks for no token.
     pub(crate) public_retrieval: bool,
+    /// The largest upload, in bytes.
+    pub(crate) max_upload: u64,
+    /// How uploads become DAGs, and so which CIDs they get.
+    pub(crate) profile: Profile,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8787)), public_retrieval: true }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            public_retrieval: false,
+            max_upload: DEFAULT_MAX_UPLOAD,
+            profile: Profile::KuboV1,
+        }
+    }
+}
+
+/// Import profiles by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Profile {
+    /// As `ipfs add --cid-version=1` of kubo.
+    #[serde(rename = "kubo-v1")]
+    KuboV1,
+    /// As `ipfs add --cid-version=0` of kubo.
+    #[serde(rename = "kubo-v0")]
+    KuboV0,
+}
+
+impl From<Profile> for ImportProfile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::KuboV1 => Self::KUBO_V1,
+            Profile::KuboV0 => Self::KUBO_V0,
+        }
     }
 }
 
@@ -186,6 +217,14 @@ impl Config {
 
 /// Reads a secret from a file of its own; nobody but its owner may read it.
 pub(crate) fn read_secret(path: &Path) -> Result<String> {
+    refuse_if_others_may_read(path)?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| BadInput(format!("cannot read {}: {error}", path.display())))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A file that holds a secret is its owner's alone.
+pub(crate) fn refuse_if_others_may_read(path: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -202,26 +241,23 @@ pub(crate) fn read_secret(path: &Path) -> Result<String> {
             .into());
         }
     }
-    let text = fs::read_to_string(path)
-        .map_err(|error| BadInput(format!("cannot read {}: {error}", path.display())))?;
-    Ok(text.trim().to_owned())
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
-/// Writes a secret to a file of its own that nobody else may read.
+/// Writes a secret to a file of its own that nobody else may read. The name appears, or changes its
+/// content, when all of it is on the disk.
 pub(crate) fn write_secret(path: &Path, secret: &str) -> Result<()> {
     use std::io::Write;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file =
-        options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(secret.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.sync_all().with_context(|| format!("cannot write {}", path.display()))
+    let failed = || format!("cannot write {}", path.display());
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Temporary files are their owner's alone (mode 600).
+    let mut file = tempfile::NamedTempFile::new_in(dir).with_context(failed)?;
+    file.write_all(secret.as_bytes()).with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -246,6 +282,19 @@ mod tests {
         assert_eq!(config.node.dir, fs::canonicalize(dir.path()).expect("a path").join("state"));
         assert_eq!(config.lotus.finality, EpochDelta::new(900));
         assert_eq!(config.api.listen.port(), 8787);
+        assert!(!config.api.public_retrieval);
+        assert_eq!(config.api.max_upload, DEFAULT_MAX_UPLOAD);
+        assert_eq!(ImportProfile::from(config.api.profile), ImportProfile::KUBO_V1);
+    }
+
+    #[test]
+    fn the_face_is_set_by_name() {
+        let api: ApiConfig =
+            toml::from_str("max_upload = 1024\nprofile = \"kubo-v0\"").expect("settings");
+        assert_eq!((api.max_upload, api.profile), (1024, Profile::KuboV0));
+        assert_eq!(ImportProfile::from(api.profile), ImportProfile::KUBO_V0);
+        let error = toml::from_str::<ApiConfig>("profile = \"v2\"").expect_err("no such profile");
+        assert!(error.to_string().contains("kubo-v1"), "{error}");
     }
 
     #[test]
@@ -255,6 +304,35 @@ mod tests {
         fs::write(&path, MINIMAL.replace("url =", "ulr =")).expect("written");
         let error = Config::read(&path).expect_err("a misspelt setting");
         assert!(error.is::<BadInput>() && error.to_string().contains("ulr"), "{error}");
+    }
+
+    /// The sample in the README, taken from there.
+    #[test]
+    fn the_readme_shows_every_setting_as_it_is() {
+        let readme = include_str!("../../../README.md");
+        let sample = readme.split("```toml").nth(1).and_then(|rest| rest.split("```").next());
+        let sample = sample.expect("a sample");
+        let config: Config = toml::from_str(sample).expect("a configuration");
+        let keys = |value: toml::Table| -> Vec<(String, Vec<String>)> {
+            let sections = value.into_iter().map(|(name, section)| {
+                let section = match section {
+                    toml::Value::Array(mut all) => all.remove(0),
+                    section => section,
+                };
+                let table = section.as_table().expect("a section");
+                let mut keys: Vec<String> = table.keys().cloned().collect();
+                keys.sort_unstable();
+                (name, keys)
+            });
+            sections.collect()
+        };
+        let all = toml::Table::try_from(&config).expect("a table");
+        assert_eq!(keys(sample.parse().expect("a table")), keys(all));
+        // What may be left out is not.
+        assert!(config.lotus.token_file.is_some() && config.lotus.network.is_some());
+        assert!(config.contract.url.is_some() && config.contract.key_file.is_some());
+        assert!(config.aggregators[0].network.is_some() && config.retrieval.ipni.is_some());
+        assert_eq!(config.api.max_upload, DEFAULT_MAX_UPLOAD);
     }
 
     #[cfg(unix)]
@@ -268,5 +346,9 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
         let error = read_secret(&path).expect_err("others may read it").to_string();
         assert!(error.contains("chmod 600") && !error.contains("sesame"), "{error}");
+        // Written anew it is its owner's alone again.
+        write_secret(&path, "sesame").expect("written");
+        assert_eq!(read_secret(&path).expect("a secret"), "sesame");
+        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
     }
 }

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod output;
 mod sandbox;
+mod signals;
 mod wiring;
 
 use std::process::ExitCode;
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&error.into()),
     };
-    match runtime.block_on(commands::run(cli.command)) {
+    let done = runtime.block_on(commands::run(cli.command));
+    // Whoever had to finish something was waited for: nothing else may hold the process up.
+    runtime.shutdown_background();
+    match done {
         Ok(code) => code,
         Err(error) => output::fail(&error),
     }

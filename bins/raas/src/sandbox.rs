@@ -17,6 +17,7 @@ use crate::{
         AggregatorConfig, ApiConfig, Config, ContractConfig, LotusConfig, NodeConfig,
         RetrievalConfig, write_secret,
     },
+    output::BadInput,
     wiring::url,
 };
 
@@ -25,6 +26,11 @@ pub(crate) const AGGREGATOR: &str = "devnet";
 
 /// How long the deployment of the contract may take in all.
 const DEPLOY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the directory of a sandbox holds.
+const CONFIG_FILE: &str = "raas.toml";
+const NODE_DIR: &str = "node";
+pub(crate) const DEVNET_DIR: &str = "devnet";
 
 /// A devnet and the configuration of a node on it.
 #[derive(Debug)]
@@ -35,13 +41,29 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
+    /// A devnet that is started again is a new world, in which an earlier one's deals never were: a
+    /// directory with the state of an earlier run is refused.
+    pub(crate) fn refuse_used(dir: &Path) -> Result<()> {
+        let used = [CONFIG_FILE, NODE_DIR].iter().any(|name| dir.join(name).exists())
+            || holds_files(&dir.join(DEVNET_DIR));
+        if used {
+            return Err(BadInput(format!(
+                "{} holds the state of an earlier run, and a devnet that is started again is a new \
+                 world: name an empty directory",
+                dir.display()
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
     /// Starts a devnet, deploys the contract, and writes `raas.toml` into `dir`.
     pub(crate) async fn start(dir: &Path, settings: DevnetConfig) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let devnet = Devnet::start(settings).await.context("the devnet did not start")?;
         let deployment = deploy_contract(&devnet).await.context("the contract was not deployed")?;
         let config = config_for(&devnet, &deployment, dir)?;
-        let config_path = dir.join("raas.toml");
+        let config_path = dir.join(CONFIG_FILE);
         let text =
             toml::to_string_pretty(&config).context("the configuration cannot be written")?;
         fs::write(&config_path, text)
@@ -49,6 +71,17 @@ impl Sandbox {
         let config = Config::read(&config_path)?;
         Ok(Self { devnet, config, config_path })
     }
+}
+
+/// Whether there is any file below a directory.
+fn holds_files(dir: &Path) -> bool {
+    let Ok(mut entries) = fs::read_dir(dir) else { return false };
+    entries.any(|entry| {
+        entry.is_ok_and(|entry| {
+            let path = entry.path();
+            !path.is_dir() || holds_files(&path)
+        })
+    })
 }
 
 /// The devnet never embeds the contract: it is deployed by a transaction, as on any network. Time is
@@ -76,7 +109,7 @@ fn config_for(devnet: &Devnet, deployment: &Deployment, dir: &Path) -> Result<Co
     let api_key_file = PathBuf::from("aggregator-key");
     write_secret(&dir.join(&api_key_file), "devnet")?;
     Ok(Config {
-        node: NodeConfig { dir: "node".into(), name: "raas".to_owned(), period: 0.25 },
+        node: NodeConfig { dir: NODE_DIR.into(), name: "raas".to_owned(), period: 0.25 },
         lotus: LotusConfig {
             url: url(&urls.lotus)?,
             token_file: None,
@@ -105,6 +138,6 @@ fn config_for(devnet: &Devnet, deployment: &Deployment, dir: &Path) -> Result<Co
             ipni: Some(url(&urls.ipni)?),
             allow: vec!["127.0.0.1".to_owned()],
         },
-        api: ApiConfig { listen: ([127, 0, 0, 1], 0).into(), public_retrieval: true },
+        api: ApiConfig { listen: ([127, 0, 0, 1], 0).into(), ..ApiConfig::default() },
     })
 }

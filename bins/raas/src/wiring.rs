@@ -1,6 +1,11 @@
 //! Makes a node of a configuration: one function an adapter. Nothing below sees the configuration.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use raas_aggregator::Aggregator;
@@ -128,26 +133,54 @@ fn sources_from_config(config: &Config) -> Result<Vec<Arc<dyn DataSource>>> {
 
 /// The HTTP face of a node, and the token that it asks for.
 pub(crate) fn face_from_config(config: &Config, node: Node) -> Result<(Face, String)> {
-    let token = token_in(&config.node.dir)?;
+    let token = token_in(&token_path(config))?;
     let mut face = Face::new(node, Token::new(token.clone()));
     face.public_retrieval = config.api.public_retrieval;
+    face.max_upload = config.api.max_upload;
+    face.import_profile = config.api.profile.into();
     Ok((face, token))
 }
 
-/// The API token: made at the first start, kept in a file that only its owner may read.
-fn token_in(dir: &Path) -> Result<String> {
-    let path = dir.join(TOKEN_FILE);
+/// Where the API token is kept.
+pub(crate) fn token_path(config: &Config) -> PathBuf {
+    config.node.dir.join(TOKEN_FILE)
+}
+
+/// The API token: made at the first start, kept in a file that only its owner may read. An empty
+/// file is none: a token that is empty opens nothing.
+fn token_in(path: &Path) -> Result<String> {
     if path.exists() {
-        return read_secret(&path);
+        let token = read_secret(path)?;
+        if !token.is_empty() {
+            return Ok(token);
+        }
     }
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no randomness to be had: {e}"))?;
     let token = hex::encode(bytes);
-    write_secret(&path, &token)?;
+    write_secret(path, &token)?;
     Ok(token)
 }
 
 /// A URL of this machine's own devnet, which is well formed.
 pub(crate) fn url(text: &str) -> Result<Url> {
     Url::parse(text).with_context(|| format!("{text:?} is no URL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_and_an_empty_one_anew() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join(TOKEN_FILE);
+        let token = token_in(&path).expect("a token");
+        assert_eq!(token.len(), 64);
+        assert_eq!(token_in(&path).expect("the same token"), token);
+        write_secret(&path, "\n").expect("emptied");
+        let other = token_in(&path).expect("another token");
+        assert_eq!(token_in(&path).expect("the same token"), other);
+        assert!(other.len() == 64 && other != token);
+    }
 }

@@ -2,7 +2,12 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
 
 use serde_json::Value;
 use support::{last_line, raas, stderr};
@@ -46,7 +51,25 @@ fn holds(bytes: &[u8], name: &str) {
         assert!(names.contains(&name), "no {name} in {names:?}");
     }
     let retrieved = events.iter().find(|event| event["event"] == "retrieved").expect("an event");
-    assert!(retrieved["provider"].is_string() && retrieved["source"].is_string(), "{retrieved}");
+    let (provider, corrupt) = (&retrieved["provider"], &retrieved["corrupt"]);
+    assert!(provider.is_string() && retrieved["source"].is_string(), "{retrieved}");
+    assert!(corrupt.is_string() && corrupt != provider, "{retrieved}");
+    assert_eq!(retrieved["corrupt_asked"], true, "{retrieved}");
+    assert!(retrieved["tried"].to_string().contains("/ipfs"), "{retrieved}");
+    // One provider, one spelling.
+    for (id, event) in events.iter().filter_map(|event| Some((event["provider"].as_str()?, event)))
+    {
+        assert!(id.starts_with("f0"), "{event}");
+    }
+    let of = |name: &str| -> Vec<&Value> {
+        events.iter().filter(|event| event["event"] == name).collect()
+    };
+    assert_eq!((of("repaired").len(), of("renewed").len()), (1, 3));
+    assert_eq!(of("repaired")[0]["replaces"], of("fault_injected")[0]["deal"]);
+    let mut renewed: Vec<_> = of("renewed").iter().map(|e| e["replaces"].as_u64()).collect();
+    renewed.sort_unstable();
+    let ending = of("near_expiry")[0]["deals"].as_array().expect("deals").iter();
+    assert_eq!(renewed, ending.map(Value::as_u64).collect::<Vec<_>>());
 }
 
 #[test]
@@ -76,6 +99,31 @@ fn without_repair_or_renewal_the_demo_fails() {
         assert_eq!(code, Some(1), "without {part}: {errors}");
         let summary = events.last().expect("a summary");
         assert_eq!((&summary["event"], &summary["ok"]), (&"summary".into(), &false.into()));
+    }
+}
+
+/// A person who has seen enough leaves nothing behind.
+#[cfg(unix)]
+#[test]
+fn a_demo_that_is_stopped_removes_what_it_made() {
+    for (name, expected) in [("INT", 130), ("TERM", 143)] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("file");
+        fs::write(&file, vec![7; 300_000]).expect("written");
+        let made = dir.path().join("tmp");
+        fs::create_dir(&made).expect("a directory");
+        let mut command = raas();
+        command.arg("demo").arg(&file).arg("--json").env("TMPDIR", &made);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let line = lines.next().expect("a line").expect("text");
+        assert!(line.contains("stored"), "{line}");
+        assert_eq!(fs::read_dir(&made).expect("a directory").count(), 1);
+        support::signal(child.id(), name);
+        assert_eq!(support::ended(&mut child).0, Some(expected), "{name}");
+        assert_eq!(fs::read_dir(&made).expect("a directory").count(), 0, "{name}");
+        // It was stopped in the middle.
+        assert!(lines.all(|line| !line.expect("text").contains("summary")), "{name}");
     }
 }
 

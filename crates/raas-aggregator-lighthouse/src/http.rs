@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use raas_aggregator::{Error, Result};
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use serde::de::DeserializeOwned;
@@ -44,6 +44,8 @@ pub(crate) struct Http {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// Whether it says when to come back.
+    pub(crate) retry_after: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -80,8 +82,9 @@ impl Http {
     pub(crate) async fn send(&self, request: RequestBuilder, effect: Effect) -> Result<Answer> {
         let response = request.send().await.map_err(|error| self.lost(&error, effect))?;
         let status = response.status();
+        let retry_after = response.headers().contains_key(RETRY_AFTER);
         let body = self.read(response, effect).await?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, retry_after, body })
     }
 
     /// Sends, and accepts success only.
@@ -100,7 +103,7 @@ impl Http {
 
     /// What an answer without success means.
     pub(crate) fn refused(&self, answer: &Answer, effect: Effect) -> Error {
-        let Answer { status, body } = answer;
+        let Answer { status, retry_after, body } = answer;
         let (aggregator, said) = (self.name.clone(), self.excerpt(body));
         let reason = format!("HTTP {status}{said}");
         match status.as_u16() {
@@ -113,7 +116,10 @@ impl Http {
                 Error::Misconfigured { aggregator, reason }
             }
             // Both say that the request was not taken on.
-            429 | 503 => Error::Unavailable { aggregator, reason },
+            429 => Error::Unavailable { aggregator, reason },
+            503 if *retry_after => Error::Unavailable { aggregator, reason },
+            // Without a time to come back, it may be a proxy's word after the service took it; a
+            // gateway's 502 and 504 say that it was passed on, whatever their headers.
             408 | 500..=599 => self.open_ended(effect, reason),
             300..=399 => {
                 let reason = format!("{reason}; the API has moved, change its address");

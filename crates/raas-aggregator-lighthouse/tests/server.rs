@@ -14,7 +14,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::Request,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use cid::Cid;
@@ -49,6 +49,8 @@ struct Asked {
 #[derive(Clone, Default)]
 struct Server {
     answers: Arc<Mutex<BTreeMap<&'static str, (u16, String)>>>,
+    /// What every answer says about when to come back.
+    retry_after: Option<&'static str>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -74,7 +76,11 @@ impl Server {
         });
         let (status, text) =
             self.answers.lock().unwrap().get(path.as_str()).cloned().unwrap_or((404, "{}".into()));
-        (StatusCode::from_u16(status).unwrap(), text).into_response()
+        let mut answer = (StatusCode::from_u16(status).unwrap(), text).into_response();
+        if let Some(value) = self.retry_after {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(value));
+        }
+        answer
     }
 
     async fn start(&self) -> LighthouseAggregator {
@@ -156,7 +162,7 @@ async fn each_refusal_says_whether_to_wait_to_mend_or_to_give_up() {
         (400, true, false, "rejects it"),
         (413, true, false, "rejects it"),
         (429, true, true, "cannot be reached now"),
-        (503, true, true, "cannot be reached now"),
+        (503, false, true, "may or may not"),
         (500, false, true, "may or may not"),
         (502, false, true, "may or may not"),
         (504, false, true, "may or may not"),
@@ -176,6 +182,27 @@ async fn each_refusal_says_whether_to_wait_to_mend_or_to_give_up() {
         // A question orders nothing, whatever becomes of it.
         let error = submit(&Server::default().on(INFO, status, "").start().await).await;
         assert!(error.unwrap_err().was_not_sent(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_503_that_says_when_to_come_back_was_surely_not_taken() {
+    for (status, retry_after, was_not_sent) in [
+        (503, Some("120"), true),
+        (503, Some("Fri, 31 Dec 1999 23:59:59 GMT"), true),
+        (503, None, false),
+        // A proxy that says so had passed the request on.
+        (502, Some("120"), false),
+        (504, Some("120"), false),
+        (429, None, true),
+    ] {
+        for path in [ADD, PIN] {
+            let server = Server { retry_after, ..Server::default() }.on(path, status, "");
+            let server = if path == PIN { server.on(INFO, 200, "{}") } else { server };
+            let error = submit(&server.start().await).await.unwrap_err();
+            assert_eq!(error.was_not_sent(), was_not_sent, "{path} {status} {retry_after:?}");
+            assert!(error.is_temporary(), "{path} {status} {retry_after:?}: {error}");
+        }
     }
 }
 

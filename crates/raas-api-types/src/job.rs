@@ -144,13 +144,83 @@ pub struct Look {
     pub reasons: Value,
     /// What the contract answered.
     pub contract: ContractAnswers,
+    /// How the data came to be here, where this look fetched it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<FetchedView>,
 }
 
-/// What the contract answered: deal ids, or why it could not say.
+/// How the data came to be here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "each is the answer to the question with its name")]
+pub struct FetchedView {
+    /// Who had it: a gateway, a provider.
+    pub by: String,
+    /// Who was asked before, and what they said.
+    pub tried: Vec<String>,
+}
+
+/// What the contract answered to the three questions of a look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractAnswers {
-    pub all: Result<Vec<u64>, String>,
-    pub active: Result<Vec<u64>, String>,
-    pub expiring: Result<Vec<u64>, String>,
+    /// Which deals are recorded for the CID?
+    pub all: ContractAnswer,
+    /// Which of them are active?
+    pub active: ContractAnswer,
+    /// Which end within the renewal threshold?
+    pub expiring: ContractAnswer,
+}
+
+/// One answer of the contract: `{"deals": [7, 8]}` or `{"error": "…"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContractAnswer {
+    /// These deal ids.
+    Deals(Vec<u64>),
+    /// Why it could not say.
+    Error(String),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_contract_names_its_deals_or_its_error() {
+        let answers = ContractAnswers {
+            all: ContractAnswer::Deals(vec![7, 8]),
+            active: ContractAnswer::Error("a listed deal is gone".to_owned()),
+            expiring: ContractAnswer::Deals(vec![]),
+        };
+        let written = json!({
+            "all": {"deals": [7, 8]},
+            "active": {"error": "a listed deal is gone"},
+            "expiring": {"deals": []},
+        });
+        assert_eq!(serde_json::to_value(&answers).unwrap(), written);
+        assert_eq!(serde_json::from_value::<ContractAnswers>(written).unwrap(), answers);
+    }
+
+    #[test]
+    fn a_look_says_how_the_data_came_only_where_it_fetched_it() {
+        let deals = || ContractAnswer::Deals(vec![]);
+        let mut look = Look {
+            epoch: 5,
+            words: vec![],
+            steps: Value::Null,
+            reasons: Value::Null,
+            contract: ContractAnswers { all: deals(), active: deals(), expiring: deals() },
+            fetched: None,
+        };
+        let written = serde_json::to_value(&look).unwrap();
+        assert!(written.get("fetched").is_none(), "{written}");
+        assert_eq!(serde_json::from_value::<Look>(written).unwrap(), look);
+        let tried = vec!["a.example: it is not there".to_owned()];
+        look.fetched = Some(FetchedView { by: "b.example".to_owned(), tried: tried.clone() });
+        let written = serde_json::to_value(&look).unwrap();
+        assert_eq!(written["fetched"], json!({"by": "b.example", "tried": tried}));
+        assert_eq!(serde_json::from_value::<Look>(written).unwrap(), look);
+    }
 }

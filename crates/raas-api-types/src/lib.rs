@@ -11,8 +11,8 @@ mod register;
 
 pub use data::{StoreQuery, Stored};
 pub use job::{
-    ContractAnswers, EvidenceView, JobList, JobView, Look, OrderView, ReplicaView, TermsView,
-    TransactionView,
+    ContractAnswer, ContractAnswers, EvidenceView, FetchedView, JobList, JobView, Look, OrderView,
+    ReplicaView, TermsView, TransactionView,
 };
 pub use problem::{Problem, RegisterProblem};
 pub use register::{

@@ -1,10 +1,10 @@
 //! The domain into answers: what is known of a job becomes a [`JobView`].
 
 use raas_api_types::{
-    ContractAnswers, EvidenceView, JobView, Look, OrderView, ReplicaView, TermsView,
-    TransactionView,
+    ContractAnswer, ContractAnswers, EvidenceView, FetchedView, JobView, Look, OrderView,
+    ReplicaView, TermsView, TransactionView,
 };
-use raas_runtime::{JobStatus, LookRecord, ReplicaStatus};
+use raas_runtime::{JobStatus, LookRecord, ReplicaStatus, Retrieved};
 use raas_types::{
     ChainEpoch, Evidence, Job, ListedDeal, Order, OrderState, Provenance, SubmissionId, Terms,
     Transaction, TransactionPurpose, TransactionState, Trust, VerdictKind,
@@ -133,19 +133,24 @@ fn transaction(transaction: &Transaction) -> TransactionView {
 }
 
 fn look(look: &LookRecord) -> Look {
-    let ids = |answer: &Result<Vec<ListedDeal>, String>| {
-        answer.clone().map(|deals| deals.iter().map(|listed| listed.deal.get()).collect())
-    };
     Look {
         epoch: look.at.get(),
         words: look.words.clone(),
         steps: data(&look.plan.steps),
         reasons: data(&look.plan.reasons),
         contract: ContractAnswers {
-            all: ids(&look.contract.all),
-            active: ids(&look.contract.active),
-            expiring: ids(&look.contract.expiring),
+            all: answer(&look.contract.all),
+            active: answer(&look.contract.active),
+            expiring: answer(&look.contract.expiring),
         },
+        fetched: look.fetched.clone().map(|Retrieved { by, tried }| FetchedView { by, tried }),
+    }
+}
+
+fn answer(answer: &Result<Vec<ListedDeal>, String>) -> ContractAnswer {
+    match answer {
+        Ok(deals) => ContractAnswer::Deals(deals.iter().map(|listed| listed.deal.get()).collect()),
+        Err(why) => ContractAnswer::Error(why.clone()),
     }
 }
 

@@ -22,6 +22,10 @@ const WAIT_FOR_PLACE: Duration = Duration::from_secs(30);
 /// What a form may be longer than its file: boundaries and the headers of one field.
 const FORM_BYTES: u64 = 16 << 10;
 
+/// What curl calls a body of which it is told no type. Its `-d` also drops line ends, so that a file
+/// sent that way would be another one.
+const GUESSED: &str = "application/x-www-form-urlencoded";
+
 /// `POST /v1/data?replicas=&renew_within=&repair_after=`. Terms are checked before the body is read.
 pub(crate) async fn upload(
     State(shared): State<Arc<Shared>>,
@@ -32,7 +36,11 @@ pub(crate) async fn upload(
     if let Some(terms) = &terms {
         shared.node().check_terms(terms).map_err(in_words_of_upload)?;
     }
-    let is_form = body::media_type(request.headers()).as_deref() == Some("multipart/form-data");
+    let media = body::media_type(request.headers());
+    if media.as_deref() == Some(GUESSED) {
+        return Err(guessed());
+    }
+    let is_form = media.as_deref() == Some("multipart/form-data");
     check_headers(request.headers(), &shared, is_form)?;
     let place = tokio::time::timeout(WAIT_FOR_PLACE, shared.uploads.acquire()).await;
     let Ok(Ok(_place)) = place else {
@@ -102,6 +110,17 @@ fn check_headers(headers: &HeaderMap, shared: &Shared, is_form: bool) -> Result<
         Some(length) if length > limit => Err(too_large(max)),
         _ => Ok(()),
     }
+}
+
+fn guessed() -> Failure {
+    Failure::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        format!(
+            "the body is {GUESSED}: send the bytes as application/octet-stream (curl --data-binary \
+             @FILE -H 'content-type: application/octet-stream'), or a form with the field \"file\" \
+             (curl -F file=@FILE)"
+        ),
+    )
 }
 
 fn too_large(max: u64) -> Failure {

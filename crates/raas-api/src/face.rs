@@ -3,7 +3,7 @@
 use raas_runtime::{Node, retrieval::ImportProfile};
 use tokio::sync::Semaphore;
 
-use crate::{Token, keys::Keys};
+use crate::{Token, flights::Flights, keys::Keys};
 
 /// The largest upload, in bytes: what fits into the largest piece, that of a 64 GiB sector, of which
 /// 127 bytes in 128 are data.
@@ -55,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) uploads: Semaphore,
     pub(crate) fetches: Semaphore,
+    pub(crate) flights: Flights,
 }
 
 impl Shared {
@@ -64,6 +65,7 @@ impl Shared {
             keys: Keys::default(),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             fetches: Semaphore::new(FETCHES_AT_ONCE),
+            flights: Flights::default(),
         }
     }
 

@@ -23,6 +23,7 @@ mod body;
 mod convert;
 mod data;
 mod face;
+mod flights;
 mod health;
 mod jobs;
 mod keys;

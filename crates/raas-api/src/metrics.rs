@@ -58,7 +58,7 @@ fn registry(status: &NodeStatus) -> Registry {
     registry
 }
 
-fn counters(totals: &Totals) -> [(&'static str, &'static str, u64); 12] {
+fn counters(totals: &Totals) -> [(&'static str, &'static str, u64); 14] {
     [
         ("passes", "Passes run", totals.passes),
         ("passes_gated", "Passes that did not get through the gate", totals.gated),
@@ -71,6 +71,8 @@ fn counters(totals: &Totals) -> [(&'static str, &'static str, u64); 12] {
         ("transactions_failed", "Transactions that failed", totals.transactions_failed),
         ("fetches", "DAGs fetched for orders", totals.fetches),
         ("fetches_failed", "DAGs that nobody had", totals.fetches_failed),
+        ("aggregators_away", "Times an aggregator could not be reached", totals.aggregators_away),
+        ("copies_damaged", "Local copies set aside as damaged", totals.copies_damaged),
         ("errors", "Parts of passes that failed", totals.errors),
     ]
 }

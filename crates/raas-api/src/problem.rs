@@ -14,7 +14,7 @@ use serde::Serialize;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A request that was not done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     status: StatusCode,
     detail: String,
@@ -93,7 +93,9 @@ impl From<raas_runtime::RegisterError> for Failure {
 impl From<RuntimeError> for Failure {
     fn from(error: RuntimeError) -> Self {
         match error {
-            RuntimeError::NoSuchJob(_) => Self::not_found(error.to_string()),
+            RuntimeError::NoSuchJob(_) => {
+                Self::not_found(format!("{error}: GET /v1/jobs lists them"))
+            }
             RuntimeError::Store(error) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }

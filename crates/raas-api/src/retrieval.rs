@@ -20,6 +20,7 @@ use raas_types::Cid;
 use crate::{
     auth::{Caller, unauthorized},
     face::Shared,
+    flights::Outcome,
     problem::Failure,
     query::Parameters,
     range::Wanted,
@@ -74,18 +75,22 @@ pub(crate) async fn no_paths() -> Failure {
 }
 
 /// Sees to it that the bytes are here.
-async fn obtain(shared: &Shared, caller: Caller, cid: &Cid) -> Result<Retrieved, Failure> {
+async fn obtain(shared: &Arc<Shared>, caller: Caller, cid: &Cid) -> Outcome {
     let node = shared.node();
     if node.blobs().has(cid).await {
         return Ok(Retrieved { by: LOCAL.to_owned(), tried: Vec::new() });
     }
-    let busy = || Failure::busy("too much is being fetched at once: try again in a while");
-    let _place = shared.fetches.try_acquire().map_err(|_| busy())?;
     // Strangers may not make the node fetch just anything.
     if caller == Caller::Stranger && !node.has_job(cid).await? {
         return Err(unauthorized(false));
     }
-    Ok(node.retrieve(cid).await?)
+    shared.flights.join(cid, fetch(shared.clone(), *cid)).await
+}
+
+async fn fetch(shared: Arc<Shared>, cid: Cid) -> Outcome {
+    let busy = || Failure::busy("too much is being fetched at once: try again in a while");
+    let _place = shared.fetches.try_acquire().map_err(|_| busy())?;
+    Ok(shared.node().retrieve(&cid).await?)
 }
 
 async fn file(

@@ -7,8 +7,9 @@ mod common;
 use std::{collections::BTreeSet, sync::Arc};
 
 use common::{CID, World, problem};
-use raas_api_types::{JobList, JobView, RegisterResponse, RegisterStatus};
+use raas_api_types::{ContractAnswer, JobList, JobView, RegisterResponse, RegisterStatus};
 use raas_job_store::{Change, JobStore, MemoryJobStore};
+use raas_retrieval::MemorySource;
 use raas_types::{
     AggregatorName, Cause, ChainEpoch, Cid, DealId, DealMemory, DealProposal, Evidence, FaultSince,
     JobId, ListedDeal, Order, OrderId, OrderState, PaddedSize, PieceInfo, Provenance, ProviderId,
@@ -219,7 +220,8 @@ async fn a_job_shows_its_terms_and_its_last_look() {
     let look = seen.last_look.unwrap();
     assert_eq!(look.epoch, world.node.status().epoch.unwrap().get());
     assert!(!look.words.is_empty() && look.reasons[0]["code"].is_string(), "{look:?}");
-    assert_eq!(look.contract.all, Ok(vec![]));
+    assert_eq!(look.contract.all, ContractAnswer::Deals(vec![]));
+    assert_eq!(look.fetched, None, "the bytes were here");
     assert!(seen.next_look.unwrap() > look.epoch);
     assert_eq!(
         (&*seen.orders[0].cause, &*seen.orders[0].aggregator),
@@ -338,6 +340,39 @@ fn history(job: &JobId) -> Change {
         ],
         ..Change::default()
     }
+}
+
+#[tokio::test]
+async fn both_spellings_of_a_cid_are_one_job_and_each_is_answered_as_it_was_asked() {
+    let world = World::new().await;
+    let v0 = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+    let v1 = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354";
+    let job = |cid| json!({"cid": cid, "replication": {"target": 1}});
+    let answer = world.post("/register_jobs").json(&[job(v0), job(v1)]).send().await.unwrap();
+    let answer: RegisterResponse = answer.json().await.unwrap();
+    let asked: Vec<_> = answer.results.iter().map(|result| result.cid.as_str()).collect();
+    assert_eq!(asked, [v0, v1]);
+    let statuses: Vec<_> = answer.results.iter().map(|result| result.status).collect();
+    assert_eq!(statuses, [RegisterStatus::Created, RegisterStatus::Existing]);
+    assert_eq!(answer.results[0].id, answer.results[1].id);
+    let all: JobList = world.get("/v1/jobs").send().await.unwrap().json().await.unwrap();
+    assert_eq!(all.jobs.iter().map(|job| &*job.cid).collect::<Vec<_>>(), [v1]);
+}
+
+#[tokio::test]
+async fn a_look_that_fetched_the_data_says_who_had_it_and_who_failed() {
+    let empty = MemorySource::new("empty.example");
+    let (full, cid) = MemorySource::new("full.example").with_file(b"some bytes");
+    let world = World::with(vec![Arc::new(empty), Arc::new(full)], |face| face).await;
+    let job = json!({"cid": cid.to_string(), "replication": {"target": 1}});
+    let answer = world.post("/register_jobs").json(&job).send().await.unwrap();
+    let answer: RegisterResponse = answer.json().await.unwrap();
+    let path = format!("/v1/jobs/{}", answer.results[0].id.as_ref().unwrap());
+    world.node.pass().await;
+    let seen: JobView = world.get(&path).send().await.unwrap().json().await.unwrap();
+    let fetched = seen.last_look.unwrap().fetched.unwrap();
+    assert_eq!((fetched.by.as_str(), fetched.tried.len()), ("full.example", 1));
+    assert!(fetched.tried[0].starts_with("empty.example: "), "{fetched:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
 use common::{CID, World, bytes, problem};
@@ -15,6 +18,7 @@ use raas_retrieval::{
 };
 use reqwest::Method;
 use serde_json::json;
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn five_mebibytes_come_back_byte_for_byte() {
@@ -131,6 +135,51 @@ async fn what_is_not_here_is_fetched_and_says_who_had_it_and_who_failed() {
     let again = world.get(&path).send().await.unwrap();
     assert_eq!(again.headers()["x-raas-source"], "local store");
     assert!(!again.headers().contains_key("x-raas-tried"));
+}
+
+#[tokio::test]
+async fn clients_that_ask_for_one_cid_at_once_share_one_fetch() {
+    let content = bytes(700_000);
+    let (source, cid) = MemorySource::new("s").with_file(&content);
+    let slow = Slow { source, begun: Arc::default(), go: Arc::default() };
+    let world = World::with(vec![Arc::new(slow.clone())], |face| face).await;
+    let path = format!("/ipfs/{cid}");
+    // More than may be fetched at once.
+    let asks = (0..20).map(|_| async {
+        let answer = world.get(&path).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap()
+    });
+    let let_go = async {
+        while slow.begun.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        slow.go.notify_one();
+    };
+    let (answers, ()) = futures::join!(futures::future::join_all(asks), let_go);
+    assert!(answers.iter().all(|answer| *answer == content), "other bytes came back");
+    assert_eq!(slow.begun.load(Ordering::Relaxed), 1);
+}
+
+/// Waits to be let go, and counts how often it was asked.
+#[derive(Clone, Debug)]
+struct Slow {
+    source: MemorySource,
+    begun: Arc<AtomicUsize>,
+    go: Arc<Notify>,
+}
+
+#[async_trait]
+impl DataSource for Slow {
+    fn name(&self) -> String {
+        self.source.name()
+    }
+
+    async fn fetch(&self, wanted: &Wanted, staging: &mut Staging) -> Result<Served> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.go.notified().await;
+        self.source.fetch(wanted, staging).await
+    }
 }
 
 #[tokio::test]

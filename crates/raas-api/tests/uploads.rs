@@ -167,6 +167,27 @@ async fn compressed_bodies_are_refused_for_they_would_be_stored_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_body_that_curl_took_for_a_web_form_is_refused_with_what_to_send() {
+    let world = World::new().await;
+    for media in
+        ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"]
+    {
+        let post = world.post("/v1/data").header("content-type", media).body("a=b");
+        let detail = problem(post.send().await.unwrap(), 415).await;
+        for says in
+            ["curl --data-binary @FILE -H 'content-type: application/octet-stream'", "file=@"]
+        {
+            assert!(detail.contains(says), "{detail}");
+        }
+    }
+    assert!(world.is_untouched().await);
+    for media in ["application/octet-stream", "text/plain", "image/png", "application/json"] {
+        let post = world.post("/v1/data").header("content-type", media).body("a=b");
+        assert_eq!(post.send().await.unwrap().status(), 201, "{media}");
+    }
+}
+
+#[tokio::test]
 async fn an_upload_cut_short_leaves_nothing() {
     let world = World::new().await;
     let head = format!(

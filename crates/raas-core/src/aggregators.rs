@@ -40,7 +40,7 @@ impl<'a> Aggregators<'a> {
     /// tells orders apart.
     pub(crate) fn pick(&mut self, most: u32) -> Option<&'a AggregatorView> {
         let at = self.at;
-        let free = |s: &&mut Standing<'_>| !s.busy && s.retry_at <= at && s.view.copies <= most;
+        let free = |s: &&mut Standing<'_>| !s.busy && s.free_at() <= at && s.view.copies <= most;
         let standing = self.views.iter_mut().find(free)?;
         standing.busy = !standing.view.idempotent;
         Some(standing.view)
@@ -59,6 +59,9 @@ impl<'a> Aggregators<'a> {
             if s.view.copies > most {
                 return Reason::TooManyCopies { aggregator, copies: s.view.copies, most };
             }
+            if let Some(until) = s.view.unavailable_until.filter(|until| s.retry_at <= *until) {
+                return Reason::Unreachable { aggregator, until };
+            }
             Reason::BackingOff { aggregator, fruitless: s.fruitless, retry_at: s.retry_at }
         };
         self.views.iter().map(why).collect()
@@ -67,6 +70,13 @@ impl<'a> Aggregators<'a> {
     /// Whether every aggregator has been tried in vain.
     pub(crate) fn exhausted(&self) -> bool {
         !self.views.is_empty() && self.views.iter().all(|s| s.fruitless >= FRUITLESS_LIMIT)
+    }
+}
+
+impl Standing<'_> {
+    /// From when on it may be asked: once it can be reached, and its pause is over.
+    fn free_at(&self) -> ChainEpoch {
+        self.view.unavailable_until.map_or(self.retry_at, |until| until.max(self.retry_at))
     }
 }
 

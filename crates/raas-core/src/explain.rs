@@ -156,6 +156,10 @@ impl Reason {
                 "Aggregator {aggregator} made nothing of the last {fruitless} orders; it is asked \
                  again at epoch {retry_at}."
             ),
+            Self::Unreachable { aggregator, until } => write!(
+                f,
+                "Aggregator {aggregator} could not be reached; it is asked again at epoch {until}."
+            ),
             Self::NoAggregator => {
                 f.write_str("No aggregator is configured for this job: name one that is.")
             }

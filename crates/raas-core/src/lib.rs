@@ -18,7 +18,7 @@
 //! deficit of a CID is computed once per look (`slots`), and each missing slot gets at most one
 //! order, labelled by its cause: `renewal` goes first (a successor is ordered before the old deal
 //! ends), then `repair` (a replica that was lost is replaced), then `replication` (there never
-//! were enough).
+//! were enough). A replacement that comes to nothing replaces nothing (`succession`).
 //!
 //! # What [`plan`] promises, each pinned by a test in `tests/promises.rs`
 //!
@@ -43,6 +43,7 @@ mod renewal;
 mod repair;
 mod replication;
 mod slots;
+mod succession;
 mod terms;
 mod verdict;
 

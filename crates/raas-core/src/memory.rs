@@ -4,6 +4,8 @@ use raas_types::{
     ChainEpoch, DealMemory, DealReading, EpochDelta, Evidence, Suspicion, Verdict, VerdictKind,
 };
 
+use crate::verdict::contradicts;
+
 /// A loss must be seen at two pinned tipsets at least this far apart before anything is spent on
 /// it: one deadline, the shortest time in which a sector's state can change by itself.
 pub const CONFIRMATION: EpochDelta = EpochDelta::DEADLINE;
@@ -22,6 +24,7 @@ pub fn remember(
     let mut next = memory.clone();
     if let DealReading::Found(found) = deal
         && found.proposal.provider == memory.listed.provider
+        && !contradicts(found, memory)
     {
         next.proposal.get_or_insert_with(|| found.proposal.clone());
         next.sector = found.activation.as_ref().map(|a| a.sector).or(next.sector);

@@ -79,6 +79,8 @@ pub struct AggregatorView {
     pub latency: EpochDelta,
     /// Its shortest deal.
     pub deal_duration: EpochDelta,
+    /// The runtime could not reach it; it is not asked before then.
+    pub unavailable_until: Option<ChainEpoch>,
 }
 
 /// Where the bytes are.

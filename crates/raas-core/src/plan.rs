@@ -175,11 +175,7 @@ impl Draft<'_> {
     /// Each missing slot once, labelled by its cause: renewal, then repair, then replication.
     fn demands(&self, slots: &Slots<'_>, target: u32) -> Vec<Cause> {
         let mut demands = renewal::demands(self.wanted, slots);
-        let renewed: BTreeSet<_> = demands.iter().filter_map(|cause| cause.replaces()).collect();
-        let unrenewed =
-            slots.ending.iter().filter(|e| e.holds && !renewed.contains(&e.replica.deal));
-        let held = count_of(slots.lasting.len() + unrenewed.count() + demands.len());
-        let deficit = target.saturating_sub(held.saturating_add(slots.expected));
+        let deficit = target.saturating_sub(held_with(&demands, slots));
         let repairs = repair::demands(self.wanted, slots, deficit);
         let rest = deficit.saturating_sub(count_of(repairs.len()));
         demands.extend(repairs);
@@ -189,55 +185,59 @@ impl Draft<'_> {
 
     /// Gives each demand to an aggregator, as far as there are any to take it.
     fn place(&mut self, demands: &[Cause], slots: &Slots<'_>, target: u32) {
-        let mut aggregators = Aggregators::new(self.seen, &self.useless());
+        let mut aggregators = Aggregators::new(self.seen, &self.useless(slots));
         if aggregators.exhausted() {
             let have = count_of(slots.lasting.len() + slots.ending.len());
             self.reasons.push(Reason::TargetUnreachable { have, target });
         }
-        let room = self.wanted.max.saturating_sub(target);
-        let mut orders = Vec::new();
+        let room = self.wanted.max.saturating_sub(held_with(demands, slots).max(target));
+        let (mut orders, mut refusals) = (Vec::new(), Vec::new());
         let mut rest = demands;
         while let [cause, ..] = rest {
             // An order of several deals fills several slots, and never goes beyond the maximum.
             let most = count_of(rest.len()).saturating_add(room);
             let Some(aggregator) = aggregators.pick(most) else {
-                self.reasons.extend(aggregators.reasons(most));
+                refusals = aggregators.reasons(most);
                 break;
             };
             let copies = usize::try_from(aggregator.copies.max(1)).unwrap_or(usize::MAX);
             rest = rest.get(copies..).unwrap_or_default();
             orders.push((aggregator.name.clone(), *cause));
         }
-        if !orders.is_empty() {
+        // Bytes are fetched only for someone who would take them; and while they are awaited,
+        // nobody is busy with an order of this plan.
+        if orders.is_empty() || self.has_bytes() {
+            self.reasons.extend(refusals);
             self.order(orders, slots);
         }
     }
 
     /// Deals that an order brought in vain: on a provider that held the data already, or never
     /// activated.
-    fn useless(&self) -> BTreeSet<DealId> {
-        let added_nothing = self.reasons.iter().filter_map(|reason| match reason {
-            Reason::AddsNothing { deal, .. } => Some(*deal),
-            _ => None,
-        });
+    fn useless(&self, slots: &Slots<'_>) -> BTreeSet<DealId> {
         let never_was =
             |r: &&crate::Replica| matches!(r.verdict, Verdict::StartMissed | Verdict::NeverExisted);
         let never_were = self.seen.replicas.iter().filter(never_was).map(|r| r.deal);
-        added_nothing.chain(never_were).collect()
+        slots.spare.iter().copied().chain(never_were).collect()
     }
 
-    fn order(&mut self, orders: Vec<(AggregatorName, Cause)>, slots: &Slots<'_>) {
+    /// Whether the bytes are here; else they are to be fetched, or waited for.
+    fn has_bytes(&mut self) -> bool {
         match &self.seen.data {
-            DataView::Local => {}
+            DataView::Local => return true,
             DataView::Missing { tried, retry_at } if self.seen.at < *retry_at => {
                 let (tried, retry_at) = (tried.clone(), *retry_at);
-                return self.reasons.push(Reason::AwaitingData { tried, retry_at });
+                self.reasons.push(Reason::AwaitingData { tried, retry_at });
             }
             DataView::Missing { .. } | DataView::Elsewhere => {
                 self.reasons.push(Reason::FetchFirst);
-                return self.steps.push(Step::Fetch);
+                self.steps.push(Step::Fetch);
             }
         }
+        false
+    }
+
+    fn order(&mut self, orders: Vec<(AggregatorName, Cause)>, slots: &Slots<'_>) {
         let ending = slots.ending.iter().map(|e| e.replica);
         let holders = slots.lasting.iter().copied().chain(ending);
         let exclude: BTreeSet<_> = holders.map(|r| r.provider).collect();
@@ -256,6 +256,13 @@ impl Draft<'_> {
             Cause::Repair { .. } | Cause::Replication => Urgency::Fill,
         }
     }
+}
+
+/// How many slots are held once `demands` are ordered: an old deal and its successor hold one.
+fn held_with(demands: &[Cause], slots: &Slots<'_>) -> u32 {
+    let renewed: BTreeSet<_> = demands.iter().filter_map(|cause| cause.replaces()).collect();
+    let unrenewed = slots.ending.iter().filter(|e| e.holds && !renewed.contains(&e.replica.deal));
+    count_of(slots.lasting.len() + unrenewed.count() + demands.len()).saturating_add(slots.expected)
 }
 
 /// The next epoch at which anything could change by itself.
@@ -279,6 +286,7 @@ fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEp
         Reason::AwaitingData { retry_at, .. } | Reason::BackingOff { retry_at, .. } => {
             Some(*retry_at)
         }
+        Reason::Unreachable { until, .. } => Some(*until),
         Reason::Outstanding { .. } | Reason::EvidenceMissing { .. } => Some(at + ORDER_POLL),
         Reason::Ordering { .. } | Reason::FetchFirst => Some(at),
         Reason::KeepsWhatItFound { .. } => Some(at + EpochDelta::new(1)),

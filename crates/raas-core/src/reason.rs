@@ -1,4 +1,4 @@
-//! Why a plan is as it is, as data: codes with their numbers. [`explain`](crate::explain) makes
+//! Why a plan is as it is, as data: codes with their numbers. [`explain`](crate::explain()) makes
 //! sentences of them.
 
 use raas_types::{AggregatorName, Cause, ChainEpoch, DealId, OrderId, ProviderId, VerdictKind};
@@ -37,6 +37,7 @@ pub enum Reason {
     Outstanding { order: OrderId, cause: Cause, since: ChainEpoch },
     Busy { aggregator: AggregatorName },
     BackingOff { aggregator: AggregatorName, fruitless: u32, retry_at: ChainEpoch },
+    Unreachable { aggregator: AggregatorName, until: ChainEpoch },
     TooManyCopies { aggregator: AggregatorName, copies: u32, most: u32 },
     NoAggregator,
     Ordering { cause: Cause, aggregator: AggregatorName },

@@ -10,8 +10,7 @@ use raas_types::{
     ChainEpoch, DealId, EpochDelta, Order, ProviderId, Unknown, Verdict, VerdictKind,
 };
 
-use crate::reason::Reason;
-use crate::{Observation, Replica, Wanted};
+use crate::{Observation, Reason, Replica, Wanted, succession::Succession};
 
 /// The slots of a CID, by who holds them.
 #[derive(Clone, Debug)]
@@ -22,6 +21,8 @@ pub(crate) struct Slots<'a> {
     pub(crate) ending: Vec<Ending<'a>>,
     /// Replicas that were lost and that nothing replaces yet.
     pub(crate) lost: Vec<&'a Replica>,
+    /// Deals that add nothing: on providers that held the data in another deal already.
+    pub(crate) spare: BTreeSet<DealId>,
     /// How many deals the outstanding orders will make.
     pub(crate) expected: u32,
     /// How many distinct providers prove the data now, whatever the future of their deals.
@@ -42,7 +43,21 @@ pub(crate) struct Ending<'a> {
 impl<'a> Slots<'a> {
     /// Counts the slots of what was seen, under what is wanted.
     pub(crate) fn count(seen: &'a Observation, wanted: &'a Wanted) -> Self {
-        let mut sorting = Sorting::new(seen, wanted);
+        let mut spare = BTreeSet::new();
+        loop {
+            let slots = Self::given(seen, wanted, &spare);
+            // What a spare deal was to replace is in want again and keeps its own provider, on
+            // which one more deal may turn out spare. Each round finds one more, or is the last.
+            if slots.spare.is_subset(&spare) {
+                return slots;
+            }
+            spare.extend(slots.spare);
+        }
+    }
+
+    /// The slots, where the deals `spare` replace nothing.
+    fn given(seen: &'a Observation, wanted: &'a Wanted, spare: &BTreeSet<DealId>) -> Self {
+        let mut sorting = Sorting::new(seen, wanted, spare);
         for replica in &seen.replicas {
             sorting.place(replica);
         }
@@ -52,7 +67,7 @@ impl<'a> Slots<'a> {
     /// How many slots are held.
     pub(crate) fn held(&self) -> u32 {
         let ending = self.ending.iter().filter(|e| e.holds).count();
-        count_of(self.lasting.len() + ending) + self.expected
+        count_of(self.lasting.len() + ending).saturating_add(self.expected)
     }
 }
 
@@ -73,10 +88,7 @@ enum Place {
 struct Sorting<'a> {
     at: ChainEpoch,
     wanted: &'a Wanted,
-    /// Deals that a lasting replica or an outstanding order replaces.
-    succeeded: BTreeSet<DealId>,
-    /// Deals that anything ever made replaces.
-    replaced: BTreeSet<DealId>,
+    succession: Succession,
     expected: u32,
     lasting: Vec<&'a Replica>,
     ending: Vec<Ending<'a>>,
@@ -86,19 +98,8 @@ struct Sorting<'a> {
 }
 
 impl<'a> Sorting<'a> {
-    fn new(seen: &'a Observation, wanted: &'a Wanted) -> Self {
+    fn new(seen: &'a Observation, wanted: &'a Wanted, spare: &BTreeSet<DealId>) -> Self {
         let outstanding: Vec<_> = seen.orders.iter().filter(|o| o.is_outstanding()).collect();
-        let ordered = outstanding.iter().filter_map(|o| o.cause.replaces());
-        let ordered: BTreeSet<_> = ordered.collect();
-        let counted = || seen.replicas.iter().filter(|r| counts(r, wanted));
-        let lasting = counted().filter(|r| {
-            let over = r.verdict.is_over() || is_past_repair(r, seen.at, wanted);
-            !over && window_left(r, seen.at, wanted).is_none()
-        });
-        let ever_made = counted().filter(|r| r.verdict != Verdict::NeverExisted);
-        let by = |replicas: &mut dyn Iterator<Item = &Replica>| -> BTreeSet<DealId> {
-            replicas.filter_map(|r| r.replaces).chain(ordered.iter().copied()).collect()
-        };
         let copies = |order: &Order| {
             let view = seen.aggregators.iter().find(|a| a.name == order.aggregator);
             view.map_or(1, |a| a.copies.max(1))
@@ -106,9 +107,8 @@ impl<'a> Sorting<'a> {
         Self {
             at: seen.at,
             wanted,
-            succeeded: by(&mut lasting.into_iter()),
-            replaced: by(&mut ever_made.into_iter()),
-            expected: outstanding.iter().map(|o| copies(o)).sum(),
+            succession: Succession::new(seen, wanted, spare),
+            expected: outstanding.iter().map(|o| copies(o)).fold(0, u32::saturating_add),
             reasons: outstanding.iter().map(|o| outstanding_reason(o)).collect(),
             lasting: Vec::new(),
             ending: Vec::new(),
@@ -145,10 +145,14 @@ impl<'a> Sorting<'a> {
             Verdict::Pending { .. } => (Place::Lasting, Reason::Holds { deal, provider, verdict }),
             Verdict::Active { .. } => self.judge_by_end(replica),
             Verdict::Faulty { since, .. } => self.judge_fault(replica, since.epoch()),
-            _ if !replica.confirmed && !self.succeeded.contains(&deal) => {
+            _ if !replica.confirmed && !self.succession.is_succeeded(deal) => {
                 (Place::Lasting, Reason::AwaitingSecondLook { deal, verdict })
             }
             Verdict::NeverExisted => (Place::Nowhere, Reason::Over { deal, verdict }),
+            // What it was to replace is in want instead.
+            _ if self.succession.is_void(replica) => {
+                (Place::Nowhere, Reason::Over { deal, verdict })
+            }
             Verdict::Ended | Verdict::Completed => self.judge_ended(deal, verdict),
             Verdict::StartMissed | Verdict::Terminated | Verdict::Gone => {
                 self.judge_lost(deal, verdict)
@@ -161,7 +165,7 @@ impl<'a> Sorting<'a> {
     fn judge_by_end(&self, replica: &Replica) -> (Place, Reason) {
         let Replica { deal, provider, .. } = *replica;
         match window_left(replica, self.at, self.wanted) {
-            Some(_) if self.succeeded.contains(&deal) => {
+            Some(_) if self.succession.is_succeeded(deal) => {
                 (Place::Nowhere, Reason::Succeeded { deal })
             }
             Some((left, window)) => {
@@ -198,7 +202,7 @@ impl<'a> Sorting<'a> {
     /// A deal that came to its end unrenewed is still renewed, late.
     fn judge_ended(&self, deal: DealId, verdict: VerdictKind) -> (Place, Reason) {
         let reason = Reason::Over { deal, verdict };
-        if self.wanted.renewal.is_some() && !self.replaced.contains(&deal) {
+        if self.wanted.renewal.is_some() && !self.succession.is_replaced(deal) {
             (Place::Ending { holds: false }, reason)
         } else {
             (Place::Nowhere, reason)
@@ -206,7 +210,7 @@ impl<'a> Sorting<'a> {
     }
 
     fn judge_lost(&self, deal: DealId, verdict: VerdictKind) -> (Place, Reason) {
-        if self.replaced.contains(&deal) {
+        if self.succession.is_replaced(deal) {
             (Place::Nowhere, Reason::Over { deal, verdict })
         } else {
             (Place::Lost, Reason::Lost { deal, verdict })
@@ -214,12 +218,13 @@ impl<'a> Sorting<'a> {
     }
 
     fn into_slots(mut self) -> Slots<'a> {
-        self.one_per_provider();
+        let spare = self.one_per_provider();
         self.ending.sort_by_key(|e| (end_of(e.replica), e.replica.deal));
         Slots {
             lasting: self.lasting,
             ending: self.ending,
             lost: self.lost,
+            spare,
             expected: self.expected,
             safe: count_of(self.proving.len()),
             reasons: self.reasons,
@@ -227,25 +232,26 @@ impl<'a> Sorting<'a> {
     }
 
     /// Of several replicas on one provider the best holds the slot; those that came after the first
-    /// added nothing.
-    fn one_per_provider(&mut self) {
+    /// added nothing, and are returned.
+    fn one_per_provider(&mut self) -> BTreeSet<DealId> {
         let mut on: BTreeMap<ProviderId, Vec<&Replica>> = BTreeMap::new();
         let ending = self.ending.iter().filter(|e| e.holds).map(|e| e.replica);
         for replica in self.lasting.iter().copied().chain(ending) {
             on.entry(replica.provider).or_default().push(replica);
         }
-        let mut spare = BTreeSet::new();
+        let (mut outdone, mut spare) = (BTreeSet::new(), BTreeSet::new());
         for replicas in on.values_mut() {
             replicas.sort_by_key(|r| r.deal);
             let best = replicas.iter().max_by_key(|r| goodness(r)).map(|r| r.deal);
-            spare.extend(replicas.iter().map(|r| r.deal).filter(|deal| Some(*deal) != best));
-            let later = replicas.iter().skip(1);
-            let added_nothing =
-                later.map(|r| Reason::AddsNothing { deal: r.deal, provider: r.provider });
-            self.reasons.extend(added_nothing);
+            outdone.extend(replicas.iter().map(|r| r.deal).filter(|deal| Some(*deal) != best));
+            for Replica { deal, provider, .. } in replicas.iter().skip(1) {
+                spare.insert(*deal);
+                self.reasons.push(Reason::AddsNothing { deal: *deal, provider: *provider });
+            }
         }
-        self.lasting.retain(|r| !spare.contains(&r.deal));
-        self.ending.retain(|e| !e.holds || !spare.contains(&e.replica.deal));
+        self.lasting.retain(|r| !outdone.contains(&r.deal));
+        self.ending.retain(|e| !e.holds || !outdone.contains(&e.replica.deal));
+        spare
     }
 }
 
@@ -254,6 +260,12 @@ impl<'a> Sorting<'a> {
 pub(crate) fn counts(replica: &Replica, wanted: &Wanted) -> bool {
     let vouched = replica.proven || (wanted.trusts_contract && replica.listed);
     vouched && !is_mismatch(replica)
+}
+
+/// Whether the replica lives and is not near its end.
+pub(crate) fn lasts(replica: &Replica, at: ChainEpoch, wanted: &Wanted) -> bool {
+    let over = replica.verdict.is_over() || is_past_repair(replica, at, wanted);
+    !over && window_left(replica, at, wanted).is_none()
 }
 
 /// What is left of a living replica's deal, and the renewal window that it is in.

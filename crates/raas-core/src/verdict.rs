@@ -33,11 +33,24 @@ pub fn verdict(
             never_made(memory, at)
         }
         DealReading::NotFound { next_id: Some(_) } => no_longer_there(memory, at),
+        DealReading::Found(found) if contradicts(found, memory) => {
+            let provider = found.proposal.provider;
+            let why = format!(
+                "its provider is said to be {provider}, which contradicts what was seen before"
+            );
+            Verdict::Unknown { why: Unknown::Deal(why) }
+        }
         DealReading::Found(found) if found.proposal.provider != memory.listed.provider => {
             Verdict::Unknown { why: Unknown::ProviderMismatch }
         }
         DealReading::Found(found) => found_in_state(found, sector, memory, at),
     }
+}
+
+/// Whether this is not the proposal that was seen before. The market never changes a proposal's
+/// provider, so that an endpoint which says so is in trouble: nobody forged anything.
+pub(crate) fn contradicts(found: &OnChainDeal, memory: &DealMemory) -> bool {
+    memory.proposal.as_ref().is_some_and(|seen| seen.provider != found.proposal.provider)
 }
 
 /// The market has not handed out this id, as far as is final.

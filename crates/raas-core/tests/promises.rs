@@ -2,10 +2,10 @@
 
 mod world;
 
-use raas_core::{DataView, Reason, Step, explain, plan};
+use raas_core::{AggregatorView, DataView, Reason, Replica, Step, explain, plan};
 use raas_types::{
-    Cause, ChainEpoch, EpochDelta, OrderState, ProviderId, Repair, Replication, Terms, Unknown,
-    Verdict,
+    Cause, ChainEpoch, DealId, EpochDelta, OrderState, ProviderId, Repair, Replication, Terms,
+    Unknown, Verdict,
 };
 use world::*;
 
@@ -235,6 +235,104 @@ fn three_deals_that_end_together_are_all_renewed_and_never_more() {
     assert_eq!(causes(&jobs, &after_ordering(&world, &first)), []);
 }
 
+// Promise 5: what comes to nothing replaces nothing.
+
+/// Keeps two replicas, and asks for no more than `terms` leave.
+fn keeping_two(terms: Terms) -> Vec<raas_core::JobView> {
+    let mut jobs = vec![job_with("keep", Terms { replication: None, ..terms })];
+    jobs[0].job.found = Some(2);
+    jobs
+}
+
+fn repairing() -> Vec<raas_core::JobView> {
+    keeping_two(Terms { renewal: None, ..terms(2) })
+}
+
+fn renewing() -> Vec<raas_core::JobView> {
+    keeping_two(Terms { repair: None, ..terms(2) })
+}
+
+/// `new`, ordered to take the place of deal `old`.
+fn replacing(old: u64, new: Replica) -> Replica {
+    Replica { replaces: Some(DealId::new(old)), ..new }
+}
+
+/// `replica`, on the provider of deal `n`.
+fn beside(n: u64, replica: Replica) -> Replica {
+    Replica { provider: ProviderId::new(1000 + n), ..replica }
+}
+
+#[test]
+fn a_lost_deal_is_repaired_again_when_its_replacement_adds_nothing() {
+    let replacement = replacing(1, beside(2, active(3)));
+    let mut world = seen(vec![replica(1, Verdict::Terminated), active(2), replacement]);
+    assert_eq!(causes(&repairing(), &world), [repair(1)]);
+    world.replicas.push(replacing(1, active(4)));
+    assert_eq!(causes(&repairing(), &world), [], "and then no more");
+}
+
+#[test]
+fn an_ending_deal_is_renewed_again_when_its_successor_adds_nothing() {
+    let successor = replacing(1, beside(2, active(3)));
+    for old in [ending(1, EpochDelta::days(20)), ending(1, EpochDelta::days(2))] {
+        let mut world = seen(vec![old, active(2), successor.clone()]);
+        assert_eq!(causes(&renewing(), &world), [renewal(1)]);
+        world.replicas.push(replacing(1, active(4)));
+        assert_eq!(causes(&renewing(), &world), [], "and then no more");
+    }
+}
+
+#[test]
+fn a_deal_whose_successor_was_never_activated_is_renewed_late() {
+    let missed = replacing(1, replica(3, Verdict::StartMissed));
+    let mut world = seen(vec![replica(1, Verdict::Ended), active(2), missed]);
+    assert_eq!(causes(&renewing(), &world), [renewal(1)]);
+    world.replicas[2].confirmed = false;
+    assert_eq!(causes(&renewing(), &world), [], "not before a second look");
+}
+
+#[test]
+fn one_replacement_that_came_to_nothing_leaves_one_slot_to_repair() {
+    let missed = replacing(1, replica(3, Verdict::StartMissed));
+    let mut jobs = repairing();
+    jobs[0].job.found = Some(3);
+    // Deal 2 came to its end, and nothing asks to renew it.
+    let lost = vec![replica(1, Verdict::Gone), replica(2, Verdict::Ended), missed, active(4)];
+    let mut world = seen(lost);
+    assert_eq!(causes(&jobs, &world), [repair(1)], "one was lost, not two");
+    world.replicas.push(replacing(3, active(5)));
+    assert_eq!(causes(&jobs, &world), [], "what replaces the replacement replaces the deal");
+}
+
+#[test]
+fn a_deal_that_is_in_want_again_may_make_another_add_nothing() {
+    // 4 was to succeed 1 and fell on the provider of 2: so 1 keeps its provider, on which 5 then
+    // adds nothing, and what 5 was to replace is still lost.
+    let world = seen(vec![
+        ending(1, EpochDelta::days(20)),
+        active(2),
+        replica(3, Verdict::Terminated),
+        replacing(1, beside(2, active(4))),
+        replacing(3, beside(1, active(5))),
+    ]);
+    let mut jobs = keeping_two(terms(2));
+    jobs[0].job.found = Some(3);
+    assert_eq!(causes(&jobs, &world), [repair(3)]);
+}
+
+#[test]
+fn a_renewal_never_makes_more_than_the_maximum() {
+    let mut tight = terms(2);
+    tight.replication = Some(Replication { target: 2, min: 2, max: 2 });
+    let (late, early) = (EpochDelta::days(2), EpochDelta::days(20));
+    let world = seen(vec![active(1), ending(2, late), ending(3, early)]);
+    assert_eq!(
+        causes(&[job_with("job", tight)], &world),
+        [renewal(3)],
+        "1 and 3 hold the slots: a successor of 2 would make three"
+    );
+}
+
 // Promise 6: bands, and orders in flight.
 
 #[test]
@@ -278,6 +376,54 @@ fn an_order_never_goes_beyond_the_maximum() {
     let plan = plan(&jobs, &world);
     assert_eq!(ordered(&plan).len(), 1, "a second order of two copies would make four");
     assert!(plan.reasons.iter().any(|r| matches!(r, Reason::TooManyCopies { copies: 2, .. })));
+}
+
+#[test]
+fn a_surplus_that_lapses_leaves_no_room_for_more_copies() {
+    let mut terms = terms(2);
+    terms.replication = Some(Replication { target: 2, min: 2, max: 3 });
+    let near = EpochDelta::days(20);
+    let mut world = seen(vec![active(1), ending(2, near), ending(3, near)]);
+    world.aggregators[0].copies = 2;
+    assert_eq!(causes(&[job_with("job", terms)], &world), [], "two more would make four");
+}
+
+#[test]
+fn an_aggregator_that_cannot_be_reached_is_left_alone_until_it_may_be() {
+    let until = NOW + EpochDelta::HOUR;
+    let mut world = seen(vec![active(1)]);
+    world.aggregators = vec![AggregatorView { unavailable_until: Some(until), ..keyed() }];
+    let waiting = plan(&job(2), &world);
+    assert_eq!((waiting.steps.as_slice(), waiting.next_look), ([].as_slice(), until));
+    let words = explain(&waiting, &world).join("\n");
+    let said = format!("keyed could not be reached; it is asked again at epoch {until}");
+    assert!(words.contains(&said), "{words}");
+    world.at = until;
+    assert_eq!(causes(&job(2), &world), [Cause::Replication]);
+}
+
+#[test]
+fn while_one_aggregator_cannot_be_reached_another_is_asked() {
+    let until = Some(NOW + EpochDelta::HOUR);
+    let mut world = seen(vec![active(1)]);
+    world.aggregators = vec![AggregatorView { unavailable_until: until, ..keyed() }, lighthouse()];
+    let plan = plan(&job(2), &world);
+    let asked =
+        |s: &Step| matches!(s, Step::Order { aggregator, .. } if *aggregator == lighthouse().name);
+    assert!(plan.steps.len() == 1 && plan.steps.iter().all(asked), "{:?}", plan.steps);
+}
+
+#[test]
+fn an_aggregator_that_is_left_alone_for_longer_says_so_although_it_cannot_be_reached() {
+    let mut world = seen(vec![active(1)]);
+    let until = NOW + EpochDelta::HOUR;
+    world.aggregators = vec![AggregatorView { unavailable_until: Some(until), ..keyed() }];
+    let state = OrderState::Failed { reason: "no deal came of it".to_owned(), at: NOW };
+    world.orders = vec![raas_types::Order { state, ..order(1, Cause::Replication, &keyed()) }];
+    let plan = plan(&job(2), &world);
+    let pausing = |r: &Reason| matches!(r, Reason::BackingOff { .. });
+    let unreached = |r: &Reason| matches!(r, Reason::Unreachable { .. });
+    assert!(plan.reasons.iter().any(pausing) && !plan.reasons.iter().any(unreached));
 }
 
 #[test]
@@ -366,6 +512,39 @@ fn bytes_that_nobody_has_are_awaited_and_the_sources_are_named() {
     assert!(explain(&waiting, &world).join("\n").contains("gateway g: 404"));
     world.at = retry_at;
     assert_eq!(plan(&job(2), &world).steps, [Step::Fetch]);
+}
+
+#[test]
+fn without_the_bytes_no_aggregator_is_called_busy() {
+    let mut world = seen(vec![active(1)]);
+    world.aggregators = vec![lighthouse()];
+    let retry_at = NOW + EpochDelta::HOUR;
+    let missing = DataView::Missing { tried: vec!["gateway g: 404".to_owned()], retry_at };
+    for data in [DataView::Elsewhere, missing] {
+        world.data = data;
+        let plan = plan(&job(3), &world);
+        let by_aggregator = |r: &Reason| {
+            matches!(
+                r,
+                Reason::Busy { .. } | Reason::TooManyCopies { .. } | Reason::Ordering { .. }
+            )
+        };
+        assert!(!plan.reasons.iter().any(by_aggregator), "{:?}", plan.reasons);
+        assert!(plan.reasons.contains(&Reason::Missing { held: 1, target: 3 }));
+        let awaited = |r: &Reason| matches!(r, Reason::FetchFirst | Reason::AwaitingData { .. });
+        assert!(plan.reasons.iter().any(awaited), "{:?}", plan.reasons);
+    }
+}
+
+#[test]
+fn bytes_that_no_aggregator_could_take_now_are_not_fetched() {
+    let mut world = seen(vec![active(1)]);
+    world.aggregators = vec![lighthouse()];
+    world.data = DataView::Elsewhere;
+    world.orders = vec![order(1, Cause::Replication, &lighthouse())];
+    let plan = plan(&job(3), &world);
+    assert_eq!(plan.steps, []);
+    assert!(plan.reasons.iter().any(|r| matches!(r, Reason::Busy { .. })), "{:?}", plan.reasons);
 }
 
 #[test]

@@ -165,6 +165,36 @@ fn contract_and_proposal_must_name_one_provider() {
 }
 
 #[test]
+fn a_proposal_that_changes_its_provider_is_trouble_and_no_forgery() {
+    let elsewhere = || DealProposal { provider: ProviderId::new(1001), ..proposal() };
+    let changed = DealReading::Found(OnChainDeal { proposal: elsewhere(), activation: None });
+    let judge = |memory: &DealMemory| verdict(&changed, None, memory, epoch(START));
+    for memory in [seen_published(), seen_active()] {
+        let judged = judge(&memory);
+        let Verdict::Unknown { why: Unknown::Deal(why) } = &judged else { panic!("{judged:?}") };
+        assert!(why.contains("contradicts what was seen before"), "{why}");
+        let after = remember(&memory, &changed, &judged, evidence(START));
+        assert_eq!((after.proposal, after.sector), (memory.proposal, memory.sector));
+    }
+    assert_eq!(judge(&unseen()), Verdict::Unknown { why: Unknown::ProviderMismatch });
+
+    // It is the listing that changed: the chain is as it ever was.
+    let mut relisted = seen_published();
+    relisted.listed.provider = ProviderId::new(1001);
+    let judged = verdict(&published(), None, &relisted, epoch(START));
+    assert_eq!(judged, Verdict::Unknown { why: Unknown::ProviderMismatch });
+    let OnChainDeal { activation, .. } = match activated() {
+        DealReading::Found(found) => found,
+        _ => unreachable!(),
+    };
+    let both = DealReading::Found(OnChainDeal { proposal: elsewhere(), activation });
+    let judged = verdict(&both, None, &relisted, epoch(START));
+    assert!(matches!(judged, Verdict::Unknown { why: Unknown::Deal(_) }), "{judged:?}");
+    let after = remember(&relisted, &both, &judged, evidence(START));
+    assert_eq!(after.sector, None, "the sector of another deal is not remembered for this one");
+}
+
+#[test]
 fn a_loss_is_confirmed_by_a_second_look_one_deadline_later_and_reset_by_recovery() {
     let fault = Verdict::Faulty { since: FaultSince::Exact(epoch(1)), end: epoch(END) };
     let look = |memory: &DealMemory, verdict: &Verdict, at| {

@@ -1,4 +1,7 @@
 //! One Ethereum JSON-RPC endpoint, and what its errors mean.
+//!
+//! Requests are made here and not by alloy's transport, which would read an answer of any length
+//! into memory.
 
 use std::fmt;
 
@@ -6,21 +9,22 @@ use alloy::{
     consensus::TxEnvelope,
     primitives::{Address, B256, Bytes, TxHash, U64, U128},
     rpc::{
-        client::{ClientBuilder, RpcClient},
-        json_rpc::{ErrorPayload, RpcError, RpcRecv, RpcSend},
+        json_rpc::ErrorPayload,
         types::{
             BlockNumberOrTag, FeeHistory, Filter, Log, TransactionReceipt, TransactionRequest,
         },
     },
-    transports::{
-        TransportError, TransportErrorKind,
-        http::{Http, reqwest},
-    },
+    transports::http::reqwest,
 };
 use raas_deal_status::{Error, Result};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 
-use crate::{EndpointSettings, reverts};
+use crate::{EndpointSettings, reverts, words::Censor};
+
+/// The longest answer that is read, in bytes. A listed deal is two words, 128 digits of hex: this is
+/// room for 131 072 deals of one CID; and for as many events of a span as there are kilobytes, 16 384.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// `eth_call` and `eth_estimateGas`: the contract reverted; the data is what it said.
 const CODE_REVERTED: i64 = 3;
@@ -29,10 +33,14 @@ const CODES_OF_A_WRONG_ENDPOINT: [i64; 4] = [-32600, -32601, -32602, -32001];
 /// Forest: the token does not permit it.
 const CODE_NOT_PERMITTED: i64 = -32003;
 
+/// No parameters.
+const NONE: [(); 0] = [];
+
 /// A connection, and the name under which it appears in errors.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    client: RpcClient,
+    http: reqwest::Client,
+    censor: Censor,
     pub(crate) settings: EndpointSettings,
     /// What is asked there, for errors: never a path or a token.
     pub(crate) name: String,
@@ -88,14 +96,12 @@ impl Endpoint {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| wrong(error.to_string()))?;
-        let transport = Http::with_client(http, settings.url.clone());
-        let client = ClientBuilder::default().transport(transport, false);
-        Ok(Self { client, settings, name })
+        Ok(Self { http, censor: Censor::of(&settings), settings, name })
     }
 
     /// The network's EIP-155 number.
     pub(crate) async fn chain_id(&self) -> Result<u64> {
-        let id: U64 = self.plain("eth_chainId", ()).await?;
+        let id: U64 = self.plain("eth_chainId", NONE).await?;
         Ok(id.to())
     }
 
@@ -137,7 +143,7 @@ impl Endpoint {
 
     /// What a unit of gas costs, premium included.
     pub(crate) async fn gas_price(&self) -> Result<u128> {
-        let price: U128 = self.plain("eth_gasPrice", ()).await?;
+        let price: U128 = self.plain("eth_gasPrice", NONE).await?;
         Ok(price.to())
     }
 
@@ -182,30 +188,43 @@ impl Endpoint {
     }
 
     /// Ask again later.
-    pub(crate) fn unavailable(&self, reason: impl Into<String>) -> Error {
-        Error::Unavailable { contract: self.name.clone(), reason: reason.into() }
+    pub(crate) fn unavailable(&self, reason: impl AsRef<str>) -> Error {
+        let reason = self.censor.reason(reason.as_ref());
+        Error::Unavailable { contract: self.name.clone(), reason }
     }
 
     /// The contract says no.
-    pub(crate) fn rejected(&self, reason: impl Into<String>) -> Error {
-        Error::Rejected { contract: self.name.clone(), reason: reason.into() }
+    pub(crate) fn rejected(&self, reason: impl AsRef<str>) -> Error {
+        let reason = self.censor.reason(reason.as_ref());
+        Error::Rejected { contract: self.name.clone(), reason }
     }
 
     /// Something must be changed.
-    pub(crate) fn misconfigured(&self, reason: impl Into<String>) -> Error {
-        Error::Misconfigured { contract: self.name.clone(), reason: reason.into() }
+    pub(crate) fn misconfigured(&self, reason: impl AsRef<str>) -> Error {
+        let reason = self.censor.reason(reason.as_ref());
+        Error::Misconfigured { contract: self.name.clone(), reason }
     }
 
     /// The port's error for a call's.
     pub(crate) fn error(&self, error: CallError) -> Error {
         match error {
-            CallError::Reverted(data) => self.rejected(reverts::reason(&data)),
+            CallError::Reverted(data) => self.rejected(self.censor.quote(&reverts::reason(&data))),
             CallError::Refused { code, message } => self.refusal(code, &message),
             CallError::Failed(error) => error,
         }
     }
 
+    /// Why a call brought no result, in words alone: for where the contract need not be named.
+    pub(crate) fn words(&self, error: CallError) -> String {
+        match self.error(error) {
+            Error::Unavailable { reason, .. }
+            | Error::Rejected { reason, .. }
+            | Error::Misconfigured { reason, .. } => reason,
+        }
+    }
+
     fn refusal(&self, code: i64, message: &str) -> Error {
+        let message = self.censor.quote(message);
         if CODES_OF_A_WRONG_ENDPOINT.contains(&code) {
             let hint = "is this the Ethereum endpoint of a node with EnableEthRPC?";
             return self.misconfigured(format!("{message} (code {code}); {hint}"));
@@ -213,52 +232,60 @@ impl Endpoint {
         if code == CODE_NOT_PERMITTED {
             return self.misconfigured(format!("the token does not permit it: {message}"));
         }
-        if is_about_funds(message) {
+        if is_about_funds(&message) {
             return self.misconfigured(format!("the account needs funds: {message}"));
         }
         self.unavailable(format!("{message} (code {code})"))
     }
 
     /// A request of which no revert is expected.
-    async fn plain<P: RpcSend, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
+    async fn plain<R: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: impl Serialize,
+    ) -> Result<R> {
         self.ask(method, params).await.map_err(|error| self.error(error))
     }
 
-    async fn ask<P: RpcSend, R: RpcRecv>(
+    async fn ask<R: DeserializeOwned>(
         &self,
         method: &'static str,
-        params: P,
+        params: impl Serialize,
     ) -> std::result::Result<R, CallError> {
-        match self.client.request(method, params).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(self.classify(method, error)),
-        }
-    }
-
-    fn classify(&self, method: &str, error: TransportError) -> CallError {
         let failed = |reason: String| CallError::Failed(self.unavailable(reason));
-        match error {
-            RpcError::ErrorResp(payload) => answered(payload),
-            RpcError::Transport(TransportErrorKind::HttpError(http)) => {
-                // Lotus sends its protocol errors with status 400 or 500.
-                if let Some(payload) = error_in(&http.body) {
-                    return answered(payload);
-                }
-                if matches!(http.status, 401 | 403) {
-                    let reason = format!("{method}: HTTP {}: a valid token is needed", http.status);
-                    return CallError::Failed(self.misconfigured(reason));
-                }
-                failed(format!("{method}: HTTP {}", http.status))
+        // One request a connection at a time: there is no other answer to take this one for.
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        // reqwest's own words end in the URL, whose path may be a secret.
+        let lost = |_| failed(format!("{method}: no connection, or no answer in time"));
+        let mut response =
+            self.http.post(self.settings.url.clone()).json(&request).send().await.map_err(lost)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                let reason = format!("{method}: the answer is longer than {MAX_ANSWER} bytes");
+                return Err(failed(reason));
             }
-            // reqwest's own words end in the URL, whose path may be a secret.
-            RpcError::Transport(_) => {
-                failed(format!("{method}: no connection, or no answer in time"))
-            }
-            RpcError::DeserError { err, .. } => {
-                failed(format!("{method}: unreadable answer: {err}"))
-            }
-            other => failed(format!("{method}: {other}")),
+            body.extend_from_slice(&chunk);
         }
+        let answer = serde_json::from_slice::<Value>(&body);
+        // Lotus sends its protocol errors with status 400 or 500.
+        if let Some(payload) = answer.as_ref().ok().and_then(error_in) {
+            return Err(answered(payload));
+        }
+        match status.as_u16() {
+            200..=299 => {}
+            401 | 403 => {
+                let reason = format!("{method}: HTTP {status}: a valid token is needed");
+                return Err(CallError::Failed(self.misconfigured(reason)));
+            }
+            _ => return Err(failed(format!("{method}: HTTP {status}"))),
+        }
+        let unreadable = |why: String| failed(format!("{method}: unreadable answer: {why}"));
+        let mut answer = answer.map_err(|error| unreadable(error.to_string()))?;
+        let result = answer.get_mut("result").map(Value::take);
+        let result = result.ok_or_else(|| unreadable("it has no result".to_owned()))?;
+        serde_json::from_value(result).map_err(|error| unreadable(error.to_string()))
     }
 }
 
@@ -279,11 +306,10 @@ fn answered(payload: ErrorPayload) -> CallError {
     CallError::Refused { code, message: message.into_owned() }
 }
 
-fn error_in(body: &str) -> Option<ErrorPayload<Box<RawValue>>> {
-    let body: Value = serde_json::from_str(body).ok()?;
-    serde_json::from_value(body.get("error")?.clone()).ok()
+fn error_in(answer: &Value) -> Option<ErrorPayload<Box<RawValue>>> {
+    serde_json::from_value(answer.get("error")?.clone()).ok()
 }
 
-fn field<T: serde::de::DeserializeOwned>(object: &Value, name: &str) -> Option<T> {
+fn field<T: DeserializeOwned>(object: &Value, name: &str) -> Option<T> {
     serde_json::from_value(object.get(name)?.clone()).ok()
 }

@@ -25,6 +25,7 @@ mod requests;
 mod reverts;
 mod settings;
 mod wire;
+mod words;
 mod write;
 
 pub use address::{ContractAddress, ParseAddressError};

@@ -17,7 +17,7 @@ use crate::{
     ContractAddress, Settings,
     contract::DealStatus::{Deal, getActiveDealsCall, getAllDealsCall, getExpiringDealsCall},
     endpoint::{Block, CallError, Endpoint},
-    requests, reverts, wire,
+    requests, wire,
 };
 
 /// CIDs asked about at a time. Each has one request in flight, so that a node sees at most 8 of
@@ -70,9 +70,9 @@ impl EvmDealStatus {
         let (mut active, mut expiring) = (Ok(Vec::new()), Ok(Vec::new()));
         for key in known {
             let call = getActiveDealsCall { _cid: key.clone() };
-            active = merge(active, self.judge(&call, at).await?);
+            active = self.judge(active, &call, at).await;
             let call = getExpiringDealsCall { _cid: key.clone(), epochs: within };
-            expiring = merge(expiring, self.judge(&call, at).await?);
+            expiring = self.judge(expiring, &call, at).await;
         }
         Ok(Listing {
             all: wire::deals(all),
@@ -81,17 +81,19 @@ impl EvmDealStatus {
         })
     }
 
-    /// A question that the contract may be unable to answer: then the reason in words.
+    /// Adds one key's answer to the others'. Whatever keeps the contract or the endpoint from
+    /// answering (a dead deal, the gas of a long list, a time-out) makes this one answer unknown, with
+    /// the reason in words, and leaves the list of all deals as good as it is.
     async fn judge<C: SolCall<Return = Vec<Deal>>>(
         &self,
+        lists: Lists,
         call: &C,
         at: Block,
-    ) -> Result<StdResult<Vec<Deal>, String>> {
-        match self.ask(call, at).await {
-            Ok(deals) => Ok(Ok(deals)),
-            Err(CallError::Reverted(data)) => Ok(Err(reverts::reason(&data))),
-            Err(error) => Err(self.endpoint.error(error)),
-        }
+    ) -> Lists {
+        // With one key's answer missing, the other's is of no use.
+        let mut lists = lists?;
+        lists.push(self.ask(call, at).await.map_err(|error| self.endpoint.words(error))?);
+        Ok(lists)
     }
 
     async fn ask<C: SolCall>(&self, call: &C, at: Block) -> StdResult<C::Return, CallError> {
@@ -113,14 +115,8 @@ impl EvmDealStatus {
     }
 }
 
+/// What each key of a CID answered, or why one did not.
 type Lists = StdResult<Vec<Vec<Deal>>, String>;
-
-/// Adds one key's answer to the others'; one that is missing makes the whole unknown.
-fn merge(lists: Lists, next: StdResult<Vec<Deal>, String>) -> Lists {
-    let mut lists = lists?;
-    lists.push(next?);
-    Ok(lists)
-}
 
 #[async_trait]
 impl DealStatusSource for EvmDealStatus {

@@ -1,5 +1,7 @@
 //! Between the vocabulary and what the contract and the chain write.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{B256, Bytes, U256};
 use cid::Cid;
 use raas_types::{DealId, ListedDeal, MerkleProof, ProviderId, SegmentProof, TipsetKey, TxHash};
@@ -44,10 +46,10 @@ pub(crate) fn text_key(cid: &Cid) -> Bytes {
 /// The deals of a list in its order, without the zeroed entries that the kit's contract leaves and
 /// without repeats.
 pub(crate) fn deals(lists: impl IntoIterator<Item = Vec<WireDeal>>) -> Vec<ListedDeal> {
-    let mut deals = Vec::new();
+    let (mut deals, mut seen) = (Vec::new(), BTreeSet::new());
     for WireDeal { dealId, minerId } in lists.into_iter().flatten() {
         let deal = ListedDeal { deal: DealId::new(dealId), provider: ProviderId::new(minerId) };
-        if dealId != 0 && !deals.contains(&deal) {
+        if dealId != 0 && seen.insert(deal) {
             deals.push(deal);
         }
     }
@@ -114,5 +116,16 @@ mod tests {
         ];
         let ids: Vec<_> = deals(lists).iter().map(|listed| listed.deal.get()).collect();
         assert_eq!(ids, [5, 3, 9]);
+    }
+
+    #[test]
+    fn long_lists_that_repeat_each_other_are_joined() {
+        // Compared each with each, these would take some 10^10 comparisons: minutes.
+        let many = |first: u64| {
+            let deals = first..first + 100_000;
+            deals.map(|deal| WireDeal { dealId: deal, minerId: 1000 }).collect()
+        };
+        let ids: Vec<_> = deals([many(1), many(50_001)]).iter().map(|d| d.deal.get()).collect();
+        assert_eq!(ids, (1..=150_000).collect::<Vec<_>>());
     }
 }

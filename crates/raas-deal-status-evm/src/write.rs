@@ -20,7 +20,7 @@ use crate::{
         SubmitAggregatorRequest, SubmitAggregatorRequestWithRaaS, completeCall, submitRaaSCall,
     },
     endpoint::{Block, CallError, Endpoint},
-    fees, reverts, wire,
+    fees, wire,
 };
 
 /// A block's gas, and so the most that a transaction may have (lotus `BlockGasLimit`).
@@ -100,7 +100,7 @@ impl EvmDealRecorder {
         };
         let before = receipt.block_number.unwrap_or_default().saturating_sub(1);
         match endpoint.call(&request, Block::Number(before)).await {
-            Err(CallError::Reverted(data)) => reverts::reason(&data),
+            Err(error @ CallError::Reverted(_)) => endpoint.words(error),
             Ok(_) | Err(_) => unknown(),
         }
     }

@@ -18,6 +18,9 @@ const ALL: &str = "0x496a9d21";
 const ACTIVE: &str = "0xf5034301";
 const EXPIRING: &str = "0x81bcd88c";
 
+/// The error of an endpoint that takes a request and never answers it.
+const SILENCE: &str = "silence";
+
 /// A result, or an error object.
 type Answer = Result<Value, Value>;
 
@@ -40,6 +43,9 @@ impl Script {
                 Err(error) => json!({"jsonrpc": "2.0", "id": request["id"], "error": error}),
             };
             seen.lock().expect("no panic").push((method, request["params"].clone()));
+            if answer["error"] == json!(SILENCE) {
+                std::future::pending::<()>().await;
+            }
             Json(answer)
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
@@ -156,6 +162,101 @@ async fn a_contract_that_reverts_for_one_dead_deal_still_lists_them_all() {
 }
 
 #[tokio::test]
+async fn a_question_that_fails_for_whatever_reason_leaves_the_list_of_all_deals() {
+    for (failure, says) in [
+        (json!({"code": 1, "message": "call ran out of gas"}), "out of gas"),
+        (json!({"code": -32601, "message": "method not found"}), "method not found"),
+        (json!({"code": -32003, "message": "missing permission"}), "missing permission"),
+        (json!(SILENCE), "no answer in time"),
+        (Value::Null, "unreadable"),
+    ] {
+        for question in [ACTIVE, EXPIRING] {
+            let failure = failure.clone();
+            let script = Script::serve(move |_, params| {
+                if is(params, question) {
+                    return if failure.is_null() { Ok(json!(7)) } else { Err(failure.clone()) };
+                }
+                Ok(deals(&[(1, 1000)]))
+            })
+            .await;
+            let mut settings = script.settings();
+            // What answers at all answers much faster.
+            settings.endpoint.timeout = std::time::Duration::from_millis(500);
+            let source = EvmDealStatus::new(settings).expect("a source");
+            let mut answers = source.listings(&[cid()], EpochDelta::DAY, &pin(10)).await;
+            let listing = answers.remove(0).expect("all deals are known");
+            assert_eq!(ids(listing.all), [1]);
+            let (failed, answered) = match question {
+                ACTIVE => (listing.active, listing.expiring),
+                _ => (listing.expiring, listing.active),
+            };
+            assert!(failed.as_ref().is_err_and(|why| why.contains(says)), "{says}: {failed:?}");
+            assert_eq!(answered.map(ids), Ok(vec![1]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_endpoint_says_is_repeated_on_one_line_clipped_and_without_the_token() {
+    let said = format!("bad request:\n Bearer sesame-0123\r\n{}", "x".repeat(100_000));
+    for code in [1, 3, -32601, -32003] {
+        let message = said.clone();
+        let script = Script::serve(move |_, params| {
+            if is(params, ALL) && !is_about_text(params) {
+                return Ok(deals(&[]));
+            }
+            if is(params, ALL) && params[1]["blockHash"].is_string() {
+                return Ok(deals(&[(1, 1000)]));
+            }
+            Err(json!({"code": code, "message": message, "data": revert(&message)}))
+        })
+        .await;
+        let mut settings = script.settings();
+        settings.endpoint.token = Some("sesame-0123".to_owned());
+        let source = EvmDealStatus::new(settings.clone()).expect("a source");
+        let mut answers = source.listings(&[cid()], EpochDelta::DAY, &pin(10)).await;
+        let inner = answers.remove(0).expect("all deals are known").active.expect_err("refused");
+        let recorder =
+            EvmDealRecorder::new(settings, SigningKey::from_bytes(&[7; 32]).expect("a key"));
+        let record = raas_deal_status::Record::Submit { cid: cid(), terms: terms() };
+        let outer =
+            recorder.expect("a recorder").prepare(&record, None).await.expect_err("refused");
+        for text in [inner, outer.to_string(), format!("{outer:?}")] {
+            assert!(text.contains("bad request: Bearer *** x"), "{code}: {text}");
+            assert!(!text.contains("sesame") && !text.contains('\n'), "{code}: {text}");
+            assert!(text.chars().count() < 700, "{code}: {} characters", text.len());
+        }
+    }
+}
+
+/// ABI of `Error(string)`.
+fn revert(message: &str) -> String {
+    let hex: String = message.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let padding = "0".repeat((64 - hex.len() % 64) % 64);
+    format!("0x08c379a0{}{}{hex}{padding}", word(0x20), word(message.len() as u64))
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_into_memory() {
+    let script = Script::serve(|_, _| Ok(json!("0".repeat((16 << 20) + 1)))).await;
+    let mut answers = script.source().listings(&[cid()], EpochDelta::DAY, &pin(10)).await;
+    let error = answers.remove(0).expect_err("too long").to_string();
+    assert!(error.contains("longer than 16777216 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_neither_a_result_nor_an_error_is_not_taken_for_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let router = Router::new().fallback(post(async || Json(json!({"jsonrpc": "2.0", "id": 1}))));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let script = Script { address, asked: Arc::default() };
+    let hash = raas_types::TxHash(format!("0x{}", word(1)));
+    let error = script.recorder().status(&hash).await.expect_err("no answer");
+    assert!(error.to_string().contains("no result"), "{error}");
+}
+
+#[tokio::test]
 async fn one_cid_that_fails_spoils_no_other() {
     let good = Cid::try_from("bafkqaaa").expect("a CID");
     let script = Script::serve(|_, params| {
@@ -221,6 +322,14 @@ async fn a_node_with_a_narrower_span_is_asked_for_less() {
     assert_eq!(next, 5000);
 }
 
+fn terms() -> raas_deal_status::RequestedTerms {
+    raas_deal_status::RequestedTerms {
+        replication_target: 1,
+        repair_threshold: 0,
+        renewal_threshold: 0,
+    }
+}
+
 /// A signed transaction of the script's recorder.
 async fn signed() -> Vec<u8> {
     let script = Script::serve(|method, _| {
@@ -236,12 +345,7 @@ async fn signed() -> Vec<u8> {
         })
     })
     .await;
-    let terms = raas_deal_status::RequestedTerms {
-        replication_target: 1,
-        repair_threshold: 0,
-        renewal_threshold: 0,
-    };
-    let record = raas_deal_status::Record::Submit { cid: cid(), terms };
+    let record = raas_deal_status::Record::Submit { cid: cid(), terms: terms() };
     let prepared = script.recorder().prepare(&record, None).await.expect("prepared");
     assert_eq!(prepared.nonce, 5);
     assert!(script.asked("eth_sendRawTransaction").is_empty());

@@ -94,6 +94,8 @@ pub(crate) struct Section {
     pub(crate) cid: Cid,
     pub(crate) at: u64,
     pub(crate) bytes: u64,
+    /// How far beyond `at` the reader is.
+    pub(crate) ahead: u64,
 }
 
 /// Reads the header of a CAR on disk and answers how many bytes it took.
@@ -104,19 +106,27 @@ pub(crate) fn skip_header(reader: &mut impl Read) -> Result<u64> {
         return Err(Error::Corrupt(format!("no CAR: a header of {length} bytes")));
     }
     let mut header = vec![0; length as usize];
-    reader.read_exact(&mut header)?;
+    reader.read_exact(&mut header).map_err(on_disk)?;
     check_header(&header)?;
     Ok(prefix + length)
 }
 
-/// Reads the head of the section that starts at byte `at`, leaving the reader at its block.
+/// Reads the head of the section that starts at byte `at`.
 pub(crate) fn read_section_head(reader: &mut impl Read, at: u64) -> Result<Option<Section>> {
     let Some((length, prefix)) = read_varint_sync(reader)? else { return Ok(None) };
-    let mut counted = reader.take(length.min(MAX_CID as u64));
-    let limit = counted.limit();
-    let cid = Cid::read_bytes(&mut counted).map_err(bad_cid)?;
-    let cid_bytes = limit - counted.limit();
-    Ok(Some(Section { cid, at: at + prefix + cid_bytes, bytes: length - cid_bytes }))
+    // Read first and parsed then, so that a disk that fails is not taken for bytes that are wrong.
+    let mut head = Vec::with_capacity(MAX_CID);
+    reader.take(length.min(MAX_CID as u64)).read_to_end(&mut head)?;
+    let mut rest = &head[..];
+    let cid = Cid::read_bytes(&mut rest).map_err(bad_cid)?;
+    let ahead = rest.len() as u64;
+    let cid_bytes = head.len() as u64 - ahead;
+    Ok(Some(Section { cid, at: at + prefix + cid_bytes, bytes: length - cid_bytes, ahead }))
+}
+
+/// A stored CAR that ends too early is spoiled; any other error is the disk's.
+pub(crate) fn on_disk(error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { cut_short_on_disk() } else { error.into() }
 }
 
 fn check_header(header: &[u8]) -> Result<()> {

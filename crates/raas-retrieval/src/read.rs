@@ -1,6 +1,6 @@
 //! Reading a stored CAR: where its blocks lie, and each of them verified.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use raas_types::Cid;
 
-use crate::block::{inline, key, verify_block};
+use crate::block::{inline, key, links, verify_block};
 use crate::staging::blocking;
 use crate::{ByteStream, Error, Result, car};
 
@@ -41,7 +41,7 @@ impl Index {
             };
             index.blocks.insert(key(&section.cid), (section.at, bytes));
             index.order.push(section.cid);
-            reader.seek_relative(i64::from(bytes))?;
+            reader.seek_relative(i64::from(bytes) - section.ahead as i64)?;
             at = end;
         }
         Ok(index)
@@ -95,10 +95,32 @@ impl BlobReader {
         };
         let mut block = vec![0; bytes as usize];
         self.file.seek(SeekFrom::Start(at))?;
-        self.file.read_exact(&mut block)?;
+        self.file.read_exact(&mut block).map_err(car::on_disk)?;
         verify_block(cid, &block)?;
         Ok(Bytes::from(block))
     }
+}
+
+/// Reads all that is stored: every block must be right, the DAG whole, and nothing else there.
+/// [`Error::Corrupt`] where that is not so.
+pub(crate) fn verify(reader: &mut BlobReader) -> Result<()> {
+    let root = reader.root;
+    let mut seen = HashSet::from([key(&root)]);
+    let mut waiting = vec![root];
+    let mut stored = 0;
+    while let Some(cid) = waiting.pop() {
+        let block = reader.read(&cid)?;
+        stored += usize::from(inline(&cid).is_none());
+        // What is seen already waits only once, so that no more wait than there are blocks.
+        waiting.extend(links(&cid, &block)?.into_iter().filter(|below| seen.insert(key(below))));
+    }
+    if stored != reader.index.len() {
+        let extra = reader.index.len().abs_diff(stored);
+        return Err(Error::Corrupt(format!(
+            "the CAR stored for {root} holds {extra} blocks that are not part of it"
+        )));
+    }
+    Ok(())
 }
 
 /// The CAR as it is stored, block after block, each verified before it goes out.

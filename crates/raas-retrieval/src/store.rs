@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use cid::Version;
@@ -14,7 +14,7 @@ use raas_types::Cid;
 use crate::block::{self, inline};
 use crate::import::import;
 use crate::pool::Pool;
-use crate::read::{BlobReader, Index, car_stream};
+use crate::read::{BlobReader, Index, car_stream, verify};
 use crate::staging::blocking;
 use crate::unixfs::{self, file_stream};
 use crate::{ByteStream, Error, ImportProfile, Imported, Limits, Result, Staging};
@@ -22,6 +22,8 @@ use crate::{ByteStream, Error, ImportProfile, Imported, Limits, Result, Staging}
 /// What temporary files are called; the rest of their name is random.
 const PART_PREFIX: &str = ".part-";
 const CAR_SUFFIX: &str = ".car";
+/// What is added to the name of a CAR that was found to be spoiled.
+const DAMAGED_SUFFIX: &str = ".damaged";
 /// How many DAGs' indexes are kept in memory at most; one of a file of 255 MiB has 1026 entries.
 const CACHED_DAGS: usize = 64;
 /// How many index entries are kept in memory at most: those of one DAG at the limit of 2^18 blocks,
@@ -32,7 +34,8 @@ const CACHED_ENTRIES: usize = 1 << 18;
 ///
 /// Blocks are verified again whenever they are read: what the disk spoiled is an error and is never
 /// served. A DAG is written to a temporary file and renamed when it is whole, so that it is there
-/// wholly or not at all.
+/// wholly or not at all. What was spoiled afterwards is found by [`check`](Self::check), and makes
+/// room there for a sound copy.
 #[derive(Clone, Debug)]
 pub struct BlobStore {
     shelf: Arc<Shelf>,
@@ -80,7 +83,14 @@ impl BlobStore {
                 fs::remove_file(entry.path())?;
             }
         }
-        Ok(Self { shelf: Arc::new(Shelf { dir, limits, indexes: Mutex::default() }) })
+        Ok(Self {
+            shelf: Arc::new(Shelf {
+                dir,
+                limits,
+                indexes: Mutex::default(),
+                kept: Mutex::default(),
+            }),
+        })
     }
 
     /// Imports a file as UnixFS. A stream that breaks, or is longer than `limit` bytes, leaves
@@ -178,6 +188,17 @@ impl BlobStore {
         .await
     }
 
+    /// Reads a whole stored DAG and verifies it; whether a sound one is here.
+    ///
+    /// One whose bytes are spoiled or cut short is set aside: its file is renamed to
+    /// `<cid>.car.damaged`, for people to look at, and the store knows nothing of it any more, so that
+    /// it can be imported or fetched anew. Nothing is deleted. Where the disk itself fails, that is
+    /// the error, and nothing is moved.
+    pub async fn check(&self, cid: &Cid) -> Result<bool> {
+        let (shelf, cid) = (self.shelf.clone(), *cid);
+        blocking(move || shelf.check(&cid)).await
+    }
+
     /// The roots of all DAGs, in the order of their names.
     pub async fn list(&self) -> Result<Vec<Cid>> {
         let shelf = self.shelf.clone();
@@ -211,6 +232,9 @@ pub(crate) struct Shelf {
     limits: Limits,
     /// The most recently used last.
     indexes: Mutex<VecDeque<(Cid, Arc<Index>)>>,
+    /// How many CARs were given their names so far. Held while one is given or taken away, so that a
+    /// CAR that has just come is not set aside for the faults of the one before.
+    kept: Mutex<u64>,
 }
 
 impl Shelf {
@@ -228,11 +252,67 @@ impl Shelf {
         pool.write_car(part.as_file_mut())?;
         part.as_file().sync_all()?;
         let car_bytes = part.as_file().metadata()?.len();
+        let mut kept = self.kept();
+        *kept += 1;
         self.forget(root);
         part.persist(self.path(root)).map_err(|error| error.error)?;
-        // The name is durable only when the directory is.
-        File::open(&self.dir)?.sync_all()?;
+        drop(kept);
+        self.sync_names()?;
         Ok(car_bytes)
+    }
+
+    /// Whether a sound copy is here, under this CID or its twin; the others are set aside.
+    fn check(&self, cid: &Cid) -> Result<bool> {
+        loop {
+            let before = *self.kept();
+            let Some((stored, path)) = self.locate(cid) else { return Ok(false) };
+            // An index that was read before the file was spoiled would hide a part of it.
+            self.forget(&stored);
+            let spoiled = match self.reader(&stored) {
+                Ok(Some(mut reader)) => verify(&mut reader),
+                // Removed between the two calls.
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            };
+            match spoiled {
+                Ok(()) => return Ok(true),
+                Err(Error::Corrupt(_) | Error::Incomplete { .. }) => {
+                    let kept = self.kept();
+                    // Maybe this one came anew meanwhile: then it is to be looked at again.
+                    if *kept == before {
+                        self.set_aside(&stored, &path)?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Renames a spoiled CAR to a name that is free.
+    fn set_aside(&self, root: &Cid, path: &Path) -> Result<()> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(DAMAGED_SUFFIX);
+        let first = PathBuf::from(name);
+        let numbered = (2..).map(|i: u64| first.with_added_extension(i.to_string()));
+        let mut free = std::iter::once(first.clone()).chain(numbered);
+        let Some(aside) = free.find(|name| !name.exists()) else { return Ok(()) };
+        match fs::rename(path, aside) {
+            Ok(()) => {}
+            // Removed by the user meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.forget(root);
+        self.sync_names()
+    }
+
+    /// A name is durable only when the directory is.
+    fn sync_names(&self) -> Result<()> {
+        Ok(File::open(&self.dir)?.sync_all()?)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, u64> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, cid: &Cid) -> PathBuf {

@@ -1,17 +1,22 @@
 //! Bytes: whether we have them, and getting them from wherever they are.
 
-use std::io;
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use raas_aggregator::Payload;
 use raas_core::DataView;
-use raas_retrieval::{BlobStore, Fetched, PieceHint, Wanted, fetch_into};
+use raas_retrieval::{Attempt, BlobStore, Fetched, PieceHint, Wanted, fetch_into};
 use raas_types::{ChainEpoch, DealMemory};
 
-use crate::{Event, Node, PassReport, RuntimeError};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Event, Node, RuntimeError,
+    transfers::{Claim, Lane, Outcome},
+};
 
 /// Bytes that nobody had.
 #[derive(Clone, Debug)]
@@ -20,12 +25,12 @@ pub(crate) struct MissingData {
     retry_at: ChainEpoch,
 }
 
-/// How many missing CIDs are remembered: 10 000 of a few hundred bytes are a few megabytes. One that
-/// falls out is merely asked for again sooner.
-const MISSING_LIMIT: usize = 10_000;
+/// How many CIDs are remembered: 10 000 of a few hundred bytes are a few megabytes. One that falls out
+/// is merely asked for again sooner.
+const REMEMBERED: usize = 10_000;
 
 /// How bytes came to be here.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retrieved {
     /// Who had them: `local store`, a gateway, a provider.
     pub by: String,
@@ -41,10 +46,10 @@ impl Node {
     ///
     /// Who was asked, and what they said.
     pub async fn retrieve(&self, cid: &Cid) -> Result<Retrieved, RuntimeError> {
-        let memories = self.store().deal_memories(cid).await?;
-        let fetched = self.fetch(cid, &memories).await?;
-        let tried = fetched.attempts.iter().map(ToString::to_string).collect();
-        Ok(Retrieved { by: fetched.by, tried })
+        let v1 = Cid::new_v1(cid.codec(), *cid.hash());
+        let memories = self.store().deal_memories(&v1).await?;
+        let Fetched { by, attempts } = self.fetch(cid, &memories).await?;
+        Ok(Retrieved { by, tried: in_words(&attempts) })
     }
 
     /// Where the bytes of a CID are, as far as is known.
@@ -60,48 +65,43 @@ impl Node {
         }
     }
 
-    /// Fetches bytes for a plan, side by side but bounded. Returns the CIDs that are here now.
-    pub(crate) async fn fetch_all(
-        &self,
-        wanted: Vec<(Cid, Vec<DealMemory>)>,
-        at: ChainEpoch,
-        report: &mut PassReport,
-    ) -> Vec<Cid> {
-        let fetches =
-            wanted.into_iter().map(|(cid, memories)| self.fetch_named(cid, memories).boxed());
-        let mut fetches =
-            futures::stream::iter(fetches).buffer_unordered(self.settings().concurrency);
-        let mut here = Vec::new();
-        while let Some((cid, result)) = fetches.next().await {
-            match result {
-                Ok(Fetched { by, attempts }) => {
-                    let tried = attempts.iter().map(ToString::to_string).collect();
-                    report.event(Event::Fetched { cid, by, tried });
-                    self.missing().remove(&cid);
-                    here.push(cid);
-                }
-                Err(unavailable) => {
-                    let tried: Vec<_> =
-                        unavailable.attempts.iter().map(ToString::to_string).collect();
-                    report.event(Event::DataMissing { cid, tried: tried.clone() });
-                    let retry_at = at + self.settings().data_retry;
-                    let mut missing = self.missing();
-                    while missing.len() >= MISSING_LIMIT {
-                        missing.pop_first();
-                    }
-                    missing.insert(cid, MissingData { tried, retry_at });
-                }
-            }
-        }
-        here
-    }
-
-    async fn fetch_named(
+    /// Fetches bytes for a plan, beside the pass. When they are here, or nobody has them, the CID is
+    /// looked at again.
+    pub(crate) fn fetch_beside(
         &self,
         cid: Cid,
         memories: Vec<DealMemory>,
-    ) -> (Cid, Result<Fetched, raas_retrieval::Unavailable>) {
-        (cid, self.fetch(&cid, &memories).await)
+        claim: Arc<Claim>,
+        at: ChainEpoch,
+    ) {
+        let node = self.clone();
+        self.beside(Lane::Fetch, async move {
+            let event = match node.fetch(&cid, &memories).await {
+                Ok(fetched) => node.note_fetched(cid, &fetched),
+                Err(unavailable) => node.note_missing(cid, &unavailable.attempts, at),
+            };
+            let mut outcome = Outcome::from(event);
+            if let Err(error) = node.wake_cid(&cid).await {
+                outcome.errors.push(format!("{cid}: {error}"));
+            }
+            drop(claim);
+            outcome
+        });
+    }
+
+    fn note_fetched(&self, cid: Cid, Fetched { by, attempts }: &Fetched) -> Event {
+        let retrieved = Retrieved { by: by.clone(), tried: in_words(attempts) };
+        self.missing().remove(&cid);
+        remember(&mut self.fetched(), cid, retrieved.clone());
+        let Retrieved { by, tried } = retrieved;
+        Event::Fetched { cid, by, tried }
+    }
+
+    fn note_missing(&self, cid: Cid, attempts: &[Attempt], at: ChainEpoch) -> Event {
+        let tried = in_words(attempts);
+        let retry_at = at + self.settings().data_retry;
+        remember(&mut self.missing(), cid, MissingData { tried: tried.clone(), retry_at });
+        Event::DataMissing { cid, tried }
     }
 
     async fn fetch(
@@ -120,6 +120,18 @@ impl Node {
         let wanted = Wanted { cid: *cid, pieces: pieces.collect() };
         fetch_into(&self.ports().blobs, &wanted, &self.ports().sources).await
     }
+}
+
+fn in_words(attempts: &[Attempt]) -> Vec<String> {
+    attempts.iter().map(ToString::to_string).collect()
+}
+
+/// Remembers something of a CID in memory; when there is too much, another CID's is forgotten.
+fn remember<T>(map: &mut BTreeMap<Cid, T>, cid: Cid, what: T) {
+    while map.len() >= REMEMBERED {
+        map.pop_first();
+    }
+    map.insert(cid, what);
 }
 
 /// A file of the blob store, as an aggregator takes it.

@@ -3,12 +3,17 @@
 //! pass are pinned.
 
 use raas_types::{ChainEpoch, EpochDelta, Tipset};
+use sha2::{Digest, Sha256};
 
 use crate::Node;
 
 /// The cursor that keeps the last pinned epoch, so that a restart against an endpoint that is behind
 /// is noticed.
 const LAST_PIN: &str = "last_pinned_epoch";
+
+/// The cursor that marks the network that a store was made on: the first 8 bytes of the digest of its
+/// name.
+const NETWORK: &str = "network";
 
 /// What a node leases to work on a store.
 const LEASE_NAME: &str = "pass";
@@ -41,9 +46,41 @@ impl Node {
             ));
         }
         let pin = chain.finalized().await.map_err(|e| e.to_string())?;
+        if pin.epoch > head.tipset.epoch {
+            return Err(format!(
+                "{} says epoch {} is final, beyond its head at {}: it contradicts itself",
+                chain.endpoint(),
+                pin.epoch,
+                head.tipset.epoch
+            ));
+        }
+        self.same_chain(&network.name).await?;
         self.never_back(&pin).await?;
         self.lease(&pin).await?;
         Ok(pin)
+    }
+
+    /// A store belongs to one network: what is remembered of one must not be judged by another.
+    async fn same_chain(&self, network: &str) -> Result<(), String> {
+        let digest = Sha256::digest(network.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        let mark = i64::from_be_bytes(first);
+        match self.store().cursor(NETWORK).await.map_err(|e| e.to_string())? {
+            Some(known) if known == mark => Ok(()),
+            Some(_) => Err(format!(
+                "{} is on network {network:?}, and this store was made on another: point the \
+                 configuration at an endpoint of that network, or use another store",
+                self.ports().chain.endpoint()
+            )),
+            None => self.set_cursor(NETWORK, mark).await,
+        }
+    }
+
+    async fn set_cursor(&self, name: &str, value: i64) -> Result<(), String> {
+        let cursors = vec![(name.to_owned(), value)];
+        let change = raas_job_store::Change { cursors, ..Default::default() };
+        self.store().commit(&change).await.map_err(|e| e.to_string())
     }
 
     /// What was seen once is not unseen: a final tipset older than the last one pinned is stale.
@@ -56,11 +93,7 @@ impl Node {
                 pin.epoch
             )),
             Some(last) if pin.epoch == last => Ok(()),
-            _ => {
-                let cursors = vec![(LAST_PIN.to_owned(), pin.epoch.get())];
-                let change = raas_job_store::Change { cursors, ..Default::default() };
-                self.store().commit(&change).await.map_err(|e| e.to_string())
-            }
+            _ => self.set_cursor(LAST_PIN, pin.epoch.get()).await,
         }
     }
 

@@ -8,9 +8,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{Node, RegisterError, RuntimeError};
 
-/// The codec that every CIDv0 has (multicodec `dag-pb`).
-const DAG_PB: u64 = 0x70;
-
 /// What became of a request to register a job.
 #[derive(Clone, Debug)]
 pub struct Registered {
@@ -37,6 +34,7 @@ impl Node {
         let view = |a: &std::sync::Arc<dyn raas_aggregator::Aggregator>| {
             let capabilities = a.capabilities();
             AggregatorView {
+                unavailable_until: self.away_until(&a.name()),
                 name: a.name(),
                 idempotent: capabilities.idempotent,
                 copies: capabilities.copies,
@@ -63,6 +61,8 @@ impl Node {
     /// When the terms make no sense, or the store failed; nothing is kept then.
     pub async fn register(&self, cid: Cid, terms: Terms) -> Result<Registered, RegisterError> {
         let warnings = self.check_terms(&terms)?;
+        // A CIDv0 and its CIDv1 name the same data: one job, one set of replicas.
+        let cid = Cid::new_v1(cid.codec(), *cid.hash());
         let id = job_id(&cid, &terms);
         let new = Job { id, cid, terms, registered: self.status().epoch, found: None };
         let (job, registration) = match self.store().insert_job(&new).await {
@@ -90,20 +90,15 @@ impl Node {
         Ok(self.store().jobs(after, limit).await?)
     }
 
-    /// Whether the data is some job's, under this CID or its twin of the other version.
+    /// Whether the data is some job's, under this CID or its twin of the other
+    /// version.
     ///
     /// # Errors
     ///
     /// When the store fails.
     pub async fn has_job(&self, cid: &Cid) -> Result<bool, RuntimeError> {
-        let v0 = Cid::new_v0(*cid.hash()).ok().filter(|_| cid.codec() == DAG_PB);
-        let twins = [Some(Cid::new_v1(cid.codec(), *cid.hash())), v0];
-        for twin in twins.into_iter().flatten() {
-            if !self.store().jobs_of(&twin).await?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let jobs = self.store().jobs_of(&Cid::new_v1(cid.codec(), *cid.hash())).await?;
+        Ok(!jobs.is_empty())
     }
 
     /// Forgets a job. Its deals live on until they end; nothing more is ordered for it.

@@ -2,69 +2,106 @@
 
 use std::collections::BTreeSet;
 
-use futures::{FutureExt, StreamExt};
+use cid::Cid;
 use raas_aggregator::{Aggregator, Capabilities, Found};
 use raas_job_store::Change;
 use raas_types::{
     AggregatorDeal, ChainEpoch, DealId, DealReading, EpochDelta, ListedDeal, OnChainDeal, Order,
-    OrderState, Provenance, SegmentProof, Tipset,
+    OrderId, OrderState, Provenance, SegmentProof, Tipset,
 };
 
 use crate::{
-    Event, Node, PassReport,
-    observe::leads_to,
+    Event, Node,
     orders::{listed, with_provenance},
+    subject::leads_to,
+    transfers::{Lane, Outcome},
 };
 
 /// An order takes hours to land: asking every 10 epochs (5 minutes) misses nothing.
 const ASK_EVERY: EpochDelta = EpochDelta::new(10);
 
+/// A deal that the aggregator shows to be in the making is awaited for two weeks more.
+const MAKING: EpochDelta = EpochDelta::days(14);
+
+/// When an order was asked after, and whether the answer is still to come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    at: ChainEpoch,
+    under_way: bool,
+}
+
+/// A question about an order, under way until dropped.
+struct Question {
+    node: Node,
+    id: OrderId,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let Some(asked) = self.node.asked().get_mut(&self.id) {
+            asked.under_way = false;
+        }
+    }
+}
+
 impl Node {
-    /// Asks what became of every order that is outstanding, side by side but bounded, and none more
-    /// often than every [`ASK_EVERY`].
-    pub(crate) async fn follow_orders(
-        &self,
-        pin: &Tipset,
-        report: &mut PassReport,
-    ) -> raas_job_store::Result<()> {
-        let mut orders = self.store().outstanding_orders().await?;
-        self.retain_due(&mut orders, pin);
-        let follows = orders.into_iter().map(|order| self.follow_named(order, pin).boxed());
-        let mut follows =
-            futures::stream::iter(follows).buffer_unordered(self.settings().concurrency);
-        while let Some((order, result)) = follows.next().await {
-            match result {
-                Ok(None) => {}
-                Ok(Some(event)) => {
-                    report.event(event);
-                    self.wake_cids(&[order.cid], report).await;
-                }
-                Err(error) => report.error(format!("order {}: {error}", order.id)),
-            }
+    /// Asks what became of every order that is outstanding, beside the pass, and of none more often
+    /// than every [`ASK_EVERY`].
+    pub(crate) async fn follow_orders(&self, pin: &Tipset) -> raas_job_store::Result<()> {
+        let orders = self.store().outstanding_orders().await?;
+        let outstanding: BTreeSet<_> = orders.iter().map(|order| order.id.clone()).collect();
+        self.asked().retain(|id, asked| asked.under_way || outstanding.contains(id));
+        for order in orders {
+            let Some(question) = self.ask(&order.id, pin) else { continue };
+            let (node, pin) = (self.clone(), pin.clone());
+            let lane = Lane::Aggregator(order.aggregator.clone());
+            self.beside(lane, async move {
+                let outcome = node.follow_claimed(&order.id, order.cid, &pin).await;
+                drop(question);
+                outcome
+            });
         }
         Ok(())
     }
 
-    /// Leaves the orders that were not asked after lately, and notes that they are now.
-    fn retain_due(&self, orders: &mut Vec<Order>, pin: &Tipset) {
+    /// Notes that an order is asked after, unless it is just now or was lately.
+    fn ask(&self, id: &OrderId, pin: &Tipset) -> Option<Question> {
         let mut asked = self.asked();
-        let outstanding: BTreeSet<_> = orders.iter().map(|order| order.id.clone()).collect();
-        asked.retain(|id, _| outstanding.contains(id));
-        orders.retain(|order| {
-            let due = asked.get(&order.id).is_none_or(|last| pin.epoch >= *last + ASK_EVERY);
-            if due {
-                asked.insert(order.id.clone(), pin.epoch);
-            }
-            due
-        });
+        let lately = |asked: &Asked| asked.under_way || pin.epoch < asked.at + ASK_EVERY;
+        if asked.get(id).is_some_and(lately) {
+            return None;
+        }
+        asked.insert(id.clone(), Asked { at: pin.epoch, under_way: true });
+        Some(Question { node: self.clone(), id: id.clone() })
     }
 
-    async fn follow_named(
-        &self,
-        order: Order,
-        pin: &Tipset,
-    ) -> (Order, Result<Option<Event>, String>) {
-        (order.clone(), self.follow(order, pin).await)
+    /// Follows an order, unless someone works on its CID just now: then it is asked after later.
+    async fn follow_claimed(&self, id: &OrderId, cid: Cid, pin: &Tipset) -> Outcome {
+        let Some(_claim) = self.claim(&cid) else {
+            self.asked().entry(id.clone()).and_modify(|asked| asked.at = ChainEpoch::GENESIS);
+            return Outcome::default();
+        };
+        match self.follow_as_it_is(id, pin).await {
+            Ok(None) => Outcome::default(),
+            Ok(Some(event)) => {
+                let mut outcome = Outcome::from(event);
+                if let Err(error) = self.wake_cid(&cid).await {
+                    outcome.errors.push(format!("{cid}: {error}"));
+                }
+                outcome
+            }
+            Err(error) => {
+                Outcome { errors: vec![format!("order {id}: {error}")], ..Outcome::default() }
+            }
+        }
+    }
+
+    /// Follows an order as it stands now; it may have come further since it was listed.
+    async fn follow_as_it_is(&self, id: &OrderId, pin: &Tipset) -> Result<Option<Event>, String> {
+        match self.store().order(id).await.map_err(|e| e.to_string())? {
+            Some(order) if order.is_outstanding() => self.follow(order, pin).await,
+            _ => Ok(None),
+        }
     }
 
     async fn follow(&self, mut order: Order, pin: &Tipset) -> Result<Option<Event>, String> {
@@ -123,12 +160,16 @@ impl Node {
         pin: &Tipset,
     ) -> Result<Option<Event>, String> {
         let Capabilities { latency, proofs, .. } = aggregator.capabilities();
-        let time_up = self.time_up(&order, latency);
-        let is_late = pin.epoch >= time_up;
         let shown = match aggregator.deals(&order.cid).await {
             Ok(shown) => shown,
             Err(error) => return self.unanswered(order, latency, error.to_string(), pin).await,
         };
+        let mut time_up = self.time_up(&order, latency);
+        if shown.iter().any(|deal| deal.deal.is_none()) {
+            // What is seen to come is not given up so soon.
+            time_up = time_up + MAKING;
+        }
+        let is_late = pin.epoch >= time_up;
         let mut fresh = self.fresh_deals(&order, shown, pin).await?;
         // The proof often comes after the deal, and without it the deal cannot be recorded.
         fresh.retain(|(_, proof)| proof.is_some() || !proofs || is_late);

@@ -26,9 +26,12 @@ mod node;
 mod observe;
 mod orders;
 mod pass;
+mod reach;
 mod report;
 mod settings;
+mod subject;
 mod transactions;
+mod transfers;
 mod view;
 
 pub use builder::{BuildError, NodeBuilder};

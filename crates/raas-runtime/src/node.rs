@@ -17,7 +17,10 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{NodeBuilder, PassReport, Settings, Totals, data::MissingData};
+use crate::{
+    NodeBuilder, PassReport, Retrieved, Settings, Totals, data::MissingData, landing::Asked,
+    reach::Away, transfers::Transfers,
+};
 
 /// One adapter per port.
 #[derive(Debug)]
@@ -46,8 +49,13 @@ struct Inner {
     passing: tokio::sync::Mutex<()>,
     status: Mutex<NodeStatus>,
     missing: Mutex<BTreeMap<Cid, MissingData>>,
+    /// Where fetched bytes came from, until a look has told.
+    fetched: Mutex<BTreeMap<Cid, Retrieved>>,
     /// When each outstanding order was last asked after.
-    asked: Mutex<BTreeMap<OrderId, ChainEpoch>>,
+    asked: Mutex<BTreeMap<OrderId, Asked>>,
+    /// Aggregators that could not be reached.
+    away: Mutex<BTreeMap<AggregatorName, Away>>,
+    transfers: Transfers,
 }
 
 /// How the node is doing.
@@ -77,7 +85,10 @@ impl Node {
             passing: tokio::sync::Mutex::default(),
             status: Mutex::default(),
             missing: Mutex::default(),
+            fetched: Mutex::default(),
             asked: Mutex::default(),
+            away: Mutex::default(),
+            transfers: Transfers::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -90,7 +101,10 @@ impl Node {
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return self.release().await,
+                () = shutdown.cancelled() => {
+                    self.drain().await;
+                    return self.release().await;
+                }
                 () = self.inner.woken.notified() => {}
                 _ = period.tick() => {}
             }
@@ -149,8 +163,20 @@ impl Node {
         self.inner.ports.aggregators.iter().find(|a| a.name() == *name)
     }
 
-    pub(crate) fn asked(&self) -> MutexGuard<'_, BTreeMap<OrderId, ChainEpoch>> {
+    pub(crate) fn asked(&self) -> MutexGuard<'_, BTreeMap<OrderId, Asked>> {
         locked(&self.inner.asked)
+    }
+
+    pub(crate) fn transfers(&self) -> &Transfers {
+        &self.inner.transfers
+    }
+
+    pub(crate) fn away(&self) -> MutexGuard<'_, BTreeMap<AggregatorName, Away>> {
+        locked(&self.inner.away)
+    }
+
+    pub(crate) fn fetched(&self) -> MutexGuard<'_, BTreeMap<Cid, Retrieved>> {
+        locked(&self.inner.fetched)
     }
 
     pub(crate) fn missing(&self) -> MutexGuard<'_, BTreeMap<Cid, MissingData>> {
@@ -159,6 +185,6 @@ impl Node {
 }
 
 /// A poisoned lock still holds whole values: every write to what is behind it is a single one.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,33 +1,20 @@
 //! Observing: everything about a batch of CIDs, read at one pinned tipset. What several CIDs share
 //! - deals, sectors - is read once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cid::Cid;
-use raas_core::{
-    AggregatorView, DataView, JobView, Observation, Replica, combine, is_confirmed, remember,
-    sector_of, verdict,
-};
-use raas_deal_status::Listing;
-use raas_job_store::{StoredJob, Versioned};
+use raas_core::{combine, is_confirmed, remember, sector_of, verdict};
 use raas_types::{
-    DealId, DealMemory, DealReading, EpochDelta, Evidence, Job, ListedDeal, Order, OrderState,
-    PieceInfo, Provenance, SectorId, SectorReading, SegmentProof, SubmissionId, Tipset,
-    Transaction, TransactionPurpose, TransactionState, Verdict,
+    DealId, DealMemory, DealReading, EpochDelta, Evidence, Job, ListedDeal, Provenance, SectorId,
+    SectorReading, SubmissionId, Tipset, Transaction, TransactionPurpose, TransactionState,
+    Verdict,
 };
 
-use crate::{Event, Node, PassReport};
-
-/// One CID under observation.
-pub(crate) struct Subject {
-    pub(crate) cid: Cid,
-    pub(crate) jobs: Vec<Versioned<StoredJob>>,
-    pub(crate) memories: BTreeMap<DealId, DealMemory>,
-    pub(crate) orders: Vec<Order>,
-    pub(crate) listing: Result<Listing, String>,
-    transactions: Vec<Transaction>,
-    data: DataView,
-}
+use crate::{Event, Node, PassReport, subject::Subject, transfers::Claim};
 
 /// What was read of the chain in one pass, all of it at one tipset: no deal and no sector is read
 /// twice, however many CIDs share it.
@@ -50,14 +37,15 @@ impl Node {
     /// to date.
     pub(crate) async fn observe(
         &self,
-        cids: &[Cid],
+        claims: Vec<Claim>,
         pin: &Tipset,
         readings: &mut Readings,
         report: &mut PassReport,
     ) -> Vec<Subject> {
-        let mut subjects = Vec::with_capacity(cids.len());
-        for cid in cids {
-            match self.load(cid).await {
+        let mut subjects = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let cid = claim.cid();
+            match self.load(claim).await {
                 Ok(subject) => subjects.push(subject),
                 Err(error) => report.error(format!("{cid}: {error}")),
             }
@@ -67,7 +55,8 @@ impl Node {
         subjects
     }
 
-    async fn load(&self, cid: &Cid) -> raas_job_store::Result<Subject> {
+    async fn load(&self, claim: Claim) -> raas_job_store::Result<Subject> {
+        let cid = &claim.cid();
         let store = self.store();
         let mut jobs = store.jobs_of(cid).await?;
         let memories = store.deal_memories(cid).await?;
@@ -87,30 +76,29 @@ impl Node {
             listing: Err("the contract was not asked".to_owned()),
             transactions,
             data: self.data_view(cid).await,
+            claim: Arc::new(claim),
         })
     }
 
-    /// Asks the contract for all CIDs at once; deals that it lists and that were not known are
-    /// remembered from now on.
+    /// Asks the contract, all CIDs with one renewal window at once; deals that it lists and that were
+    /// not known are remembered from now on.
     async fn ask_contract(&self, subjects: &mut [Subject], pin: &Tipset) {
         let views = self.aggregator_views();
         let window = |subject: &Subject| {
             let jobs: Vec<&Job> = subject.jobs.iter().map(|j| &j.value.job).collect();
-            combine(&jobs, &views, pin.epoch)?.renewal
+            combine(&jobs, &views, pin.epoch).and_then(|wanted| wanted.renewal)
         };
-        let within = subjects.iter().filter_map(window).max().unwrap_or(EpochDelta::ZERO);
-        let cids: Vec<Cid> = subjects.iter().map(|s| s.cid).collect();
-        let listings = self.ports().contract.listings(&cids, within, pin).await;
-        for (subject, listing) in subjects.iter_mut().zip(listings) {
-            subject.listing = listing.map_err(|e| e.to_string());
-            let Ok(listing) = &subject.listing else { continue };
-            let room = LISTED_LIMIT.saturating_sub(subject.memories.len());
-            let new = listing.all.iter().filter(|l| !subject.memories.contains_key(&l.deal));
-            let new: Vec<ListedDeal> = new.take(room).copied().collect();
-            for listed in &new {
-                subject.memories.entry(listed.deal).or_insert_with(|| {
-                    DealMemory::first_heard(*listed, Provenance::Contract, pin.epoch)
-                });
+        let mut by_window: BTreeMap<EpochDelta, Vec<&mut Subject>> = BTreeMap::new();
+        for subject in subjects {
+            let window = window(subject).unwrap_or(EpochDelta::ZERO);
+            by_window.entry(window).or_default().push(subject);
+        }
+        for (window, subjects) in by_window {
+            let cids: Vec<Cid> = subjects.iter().map(|s| s.cid).collect();
+            let listings = self.ports().contract.listings(&cids, window, pin).await;
+            for (subject, listing) in subjects.into_iter().zip(listings) {
+                subject.listing = listing.map_err(|e| e.to_string());
+                hear(subject, pin);
             }
         }
     }
@@ -168,6 +156,18 @@ impl Node {
     }
 }
 
+/// Remembers the deals that the contract lists and that were not known.
+fn hear(subject: &mut Subject, pin: &Tipset) {
+    let Ok(listing) = &subject.listing else { return };
+    let room = LISTED_LIMIT.saturating_sub(subject.memories.len());
+    let unknown = |listed: &&ListedDeal| !subject.memories.contains_key(&listed.deal);
+    let new: Vec<ListedDeal> = listing.all.iter().filter(unknown).take(room).copied().collect();
+    for listed in new {
+        let memory = DealMemory::first_heard(listed, Provenance::Contract, pin.epoch);
+        subject.memories.entry(listed.deal).or_insert(memory);
+    }
+}
+
 fn report_change(cid: Cid, before: &DealMemory, judged: &Verdict, report: &mut PassReport) {
     let from = before.last.as_ref().map(|(verdict, _)| verdict.kind());
     let to = judged.kind();
@@ -187,66 +187,6 @@ fn is_settled(memory: &DealMemory) -> bool {
     })
 }
 
-impl Subject {
-    /// What the planner is given. Orders that were decided and not sent are left out: whether they
-    /// are still needed is decided anew.
-    pub(crate) fn observation(&self, node: &Node, pin: &Tipset) -> Observation {
-        let listed: BTreeSet<ListedDeal> =
-            self.listing.iter().flat_map(|listing| listing.all.iter().copied()).collect();
-        let sent = |order: &&Order| order.state != OrderState::Intended;
-        Observation {
-            cid: self.cid,
-            at: pin.epoch,
-            replicas: self.memories.values().map(|m| replica(m, &listed, pin)).collect(),
-            orders: self.orders.iter().filter(sent).cloned().collect(),
-            aggregators: self.aggregators(node.aggregator_views()),
-            data: self.data.clone(),
-            missing_evidence: self.listing.as_ref().err().into_iter().cloned().collect(),
-        }
-    }
-
-    /// The aggregators that the jobs name, in the order in which they do; where one names none, all
-    /// others follow.
-    fn aggregators(&self, mut known: Vec<AggregatorView>) -> Vec<AggregatorView> {
-        let mut mine = Vec::new();
-        for name in self.jobs.iter().flat_map(|job| &job.value.job.terms.aggregators) {
-            if let Some(i) = known.iter().position(|view| view.name == *name) {
-                mine.push(known.remove(i));
-            }
-        }
-        if self.jobs.iter().any(|job| job.value.job.terms.aggregators.is_empty()) {
-            mine.append(&mut known);
-        }
-        mine
-    }
-
-    /// The jobs as the planner sees them.
-    pub(crate) fn job_views(&self, node: &Node) -> Vec<JobView> {
-        let without = node.settings().without;
-        let view = |stored: &Versioned<StoredJob>| {
-            let mut job = stored.value.job.clone();
-            job.terms.repair = job.terms.repair.filter(|_| !without.repair);
-            job.terms.renewal = job.terms.renewal.filter(|_| !without.renewal);
-            let mine = || self.transactions.iter().filter(|t| is_about(t, &job));
-            let closed = mine().filter(|t| is_closed(&t.purpose, mine())).map(|t| &t.purpose);
-            let recording = closed.clone().filter_map(|purpose| match purpose {
-                TransactionPurpose::Complete { deal, .. } => Some(*deal),
-                TransactionPurpose::Submit { .. } => None,
-            });
-            let submit =
-                |purpose: &TransactionPurpose| matches!(purpose, TransactionPurpose::Submit { .. });
-            JobView {
-                submission: stored.value.record.submission,
-                announcing: closed.clone().any(submit),
-                recording: recording.collect(),
-                records: node.ports().recorder.is_some(),
-                job,
-            }
-        };
-        self.jobs.iter().map(view).collect()
-    }
-}
-
 /// The number that the contract gave to a job, where this is what announced it.
 fn number_given(transaction: &Transaction) -> Option<SubmissionId> {
     match (&transaction.purpose, &transaction.state) {
@@ -255,68 +195,4 @@ fn number_given(transaction: &Transaction) -> Option<SubmissionId> {
         }
         _ => None,
     }
-}
-
-/// A write that failed is made anew at a later look, three times in all: a nonce that someone else
-/// used and gas that was short are not the contract's last word, and three refusals are.
-const ATTEMPTS: usize = 3;
-
-/// Whether nothing more is to be written for this purpose: it is under way or done, or failed for
-/// good.
-fn is_closed<'a>(
-    purpose: &TransactionPurpose,
-    transactions: impl Iterator<Item = &'a Transaction>,
-) -> bool {
-    let of_purpose = transactions.filter(|t| t.purpose == *purpose);
-    let (failed, others): (Vec<_>, Vec<_>) =
-        of_purpose.partition(|t| matches!(t.state, TransactionState::Failed { .. }));
-    !others.is_empty() || failed.len() >= ATTEMPTS
-}
-
-/// Whether a transaction is about the job.
-fn is_about(transaction: &Transaction, job: &Job) -> bool {
-    let (TransactionPurpose::Submit { job: of } | TransactionPurpose::Complete { job: of, .. }) =
-        &transaction.purpose;
-    *of == job.id
-}
-
-fn replica(memory: &DealMemory, listed: &BTreeSet<ListedDeal>, pin: &Tipset) -> Replica {
-    let unread =
-        || Verdict::Unknown { why: raas_types::Unknown::Deal("it was not read yet".to_owned()) };
-    Replica {
-        deal: memory.listed.deal,
-        provider: memory.listed.provider,
-        verdict: memory.last.as_ref().map_or_else(unread, |(verdict, _)| verdict.clone()),
-        confirmed: is_confirmed(memory, pin.epoch),
-        proven: is_proven(memory),
-        replaces: memory.replaces(),
-        listed: listed.contains(&memory.listed),
-        recordable: proof_holds(memory) == Some(true),
-    }
-}
-
-/// Whether the proof of inclusion leads to the very piece of the deal; `None` without a proof, or
-/// while the deal's piece is not known.
-fn proof_holds(memory: &DealMemory) -> Option<bool> {
-    let proof = memory.proof.as_ref()?;
-    let proposal = memory.proposal.as_ref()?;
-    Some(leads_to(proof, &proposal.piece))
-}
-
-/// Whether a proof of inclusion leads to this very piece.
-pub(crate) fn leads_to(proof: &SegmentProof, piece: &PieceInfo) -> bool {
-    raas_piece::verify(&proof.segment, &proof.inclusion).is_ok_and(|found| found == *piece)
-}
-
-fn is_proven(memory: &DealMemory) -> bool {
-    match memory.provenance {
-        // What we ordered is taken to be what we ordered unless its proof says otherwise.
-        Provenance::Ordered { .. } => proof_holds(memory) != Some(false),
-        Provenance::Shown { .. } | Provenance::Contract => proof_holds(memory) == Some(true),
-    }
-}
-
-/// Whether a transaction still waits for its end.
-pub(crate) fn is_open(transaction: &Transaction) -> bool {
-    transaction.state == TransactionState::Prepared
 }

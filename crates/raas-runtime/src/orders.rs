@@ -10,10 +10,9 @@
 //!          Withdrawn           └─   no telling, time is up ──> Failed
 //! ```
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use cid::Cid;
-use futures::{FutureExt, StreamExt};
 use raas_core::{Plan, Step, Urgency};
 use raas_job_store::Change;
 use raas_types::{
@@ -21,9 +20,14 @@ use raas_types::{
     Order, OrderId, OrderState, Provenance, ProviderId, SegmentProof, Tipset,
 };
 
-use crate::{Event, Node, PassReport, data::BlobPayload, observe::Subject};
+use crate::{
+    Event, Node, PassReport,
+    data::BlobPayload,
+    subject::Subject,
+    transfers::{Claim, Lane, Outcome},
+};
 
-/// An aggregator that could not be asked is asked again after 10 epochs (5 minutes).
+/// What could not be sent for other reasons is tried again after 10 epochs (5 minutes).
 const RETRY: EpochDelta = EpochDelta::new(10);
 
 /// An order that a plan asks for.
@@ -41,6 +45,7 @@ pub(crate) struct Intent {
     number: u64,
     /// The same order, decided at an earlier look and not sent yet.
     unsent: Option<Order>,
+    claim: Arc<Claim>,
 }
 
 impl Intent {
@@ -67,6 +72,7 @@ impl Intent {
                 explained: explained(subject),
                 number,
                 unsent,
+                claim: Arc::clone(&subject.claim),
             });
         }
         intents
@@ -121,8 +127,8 @@ pub(crate) fn unsent(subject: &Subject) -> impl Iterator<Item = &Order> {
 }
 
 impl Node {
-    /// Sends the orders of plans, side by side but bounded, as many as may be outstanding.
-    pub(crate) async fn order_all(
+    /// Sends the orders of plans beside the pass, as many as may be outstanding.
+    pub(crate) async fn order_beside(
         &self,
         intents: Vec<Intent>,
         pin: &Tipset,
@@ -136,44 +142,52 @@ impl Node {
             Err(error) => return report.error(error),
         };
         let room = self.settings().orders_in_flight.saturating_sub(outstanding);
-        let waiting: Vec<Cid> = intents.iter().skip(room).map(|i| i.cid).collect();
-        let sends = intents.into_iter().take(room);
-        let sends = sends.map(|intent| self.send_named(intent, pin).boxed());
-        let mut sends = futures::stream::iter(sends).buffer_unordered(self.settings().concurrency);
-        while let Some((cid, result)) = sends.next().await {
-            match result {
-                Ok(events) => events.into_iter().for_each(|event| report.event(event)),
-                Err(error) => {
-                    report.error(format!("{cid}: {error}"));
-                    self.retry_later(&cid, pin, report).await;
-                }
+        for (n, intent) in intents.into_iter().enumerate() {
+            if n < room {
+                self.send_beside(intent, pin.clone());
+            } else if let Err(error) = self.put_off(&intent.cid, pin.epoch + RETRY).await {
+                report.error(format!("{}: {error}", intent.cid));
             }
         }
-        for cid in waiting {
-            self.retry_later(&cid, pin, report).await;
-        }
     }
 
-    async fn retry_later(&self, cid: &Cid, pin: &Tipset, report: &mut PassReport) {
-        if let Err(error) = self.put_off(cid, pin.epoch + RETRY).await {
-            report.error(format!("{cid}: {error}"));
-        }
-    }
-
-    async fn send_named(&self, intent: Intent, pin: &Tipset) -> (Cid, Result<Vec<Event>, String>) {
-        (intent.cid, self.intend_and_send(intent, pin).await)
+    fn send_beside(&self, intent: Intent, pin: Tipset) {
+        let node = self.clone();
+        self.beside(Lane::Aggregator(intent.aggregator.clone()), async move {
+            let (cid, claim) = (intent.cid, Arc::clone(&intent.claim));
+            let mut outcome = Outcome::default();
+            match node.intend_and_send(intent, &pin).await {
+                Ok(event) => outcome.events.extend(event),
+                Err(error) => {
+                    outcome.errors.push(format!("{cid}: {error}"));
+                    if let Err(error) = node.put_off(&cid, pin.epoch + RETRY).await {
+                        outcome.errors.push(format!("{cid}: {error}"));
+                    }
+                }
+            }
+            drop(claim);
+            outcome
+        });
     }
 
     /// Asks the aggregator what it has, makes the intent durable, and sends it.
-    async fn intend_and_send(&self, intent: Intent, pin: &Tipset) -> Result<Vec<Event>, String> {
+    async fn intend_and_send(&self, intent: Intent, pin: &Tipset) -> Result<Option<Event>, String> {
         let cid = intent.cid;
         let aggregator = self.aggregator(&intent.aggregator).ok_or_else(|| {
             format!("aggregator {} is not configured any more", intent.aggregator)
         })?;
-        let shown = aggregator.deals(&cid).await.map_err(|e| e.to_string())?;
+        // There may have been a long queue: nothing is ordered for a job that is gone.
+        if self.store().jobs_of(&cid).await.map_err(|e| e.to_string())?.is_empty() {
+            return Ok(None);
+        }
+        let shown = match aggregator.deals(&cid).await {
+            Ok(shown) => shown,
+            Err(error) => return self.turn_to_another(&intent.aggregator, cid, &error, pin).await,
+        };
+        self.note_back(&intent.aggregator);
         if self.adopt(&intent, &shown, pin).await.map_err(|e| e.to_string())? {
             // It had deals that we did not know: what is missing is decided anew.
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let shown = shown.iter().filter_map(|deal| deal.deal);
         let known = intent.explained.iter().copied().chain(shown).collect();
@@ -184,7 +198,7 @@ impl Node {
             Err(error @ raas_retrieval::Error::NotAFile { .. }) => {
                 return self.refused(order, error.to_string(), pin).await;
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return self.heal(cid, &error).await,
         };
         self.keep(&order).await?;
         order.state = OrderState::Sending;
@@ -194,7 +208,7 @@ impl Node {
                 order.state = OrderState::Sent { ticket };
                 self.keep(&order).await?;
                 let Order { id, aggregator, cause, .. } = order;
-                Ok(vec![Event::Ordered { cid, order: id, aggregator, cause }])
+                Ok(Some(Event::Ordered { cid, order: id, aggregator, cause }))
             }
             Err(error) => self.not_taken(order, &error, pin).await,
         }
@@ -207,16 +221,51 @@ impl Node {
         mut order: Order,
         error: &raas_aggregator::Error,
         pin: &Tipset,
-    ) -> Result<Vec<Event>, String> {
+    ) -> Result<Option<Event>, String> {
         if !error.was_not_sent() {
             return Err(error.to_string());
         }
-        if error.is_temporary() {
-            order.state = OrderState::Intended;
-            self.keep(&order).await?;
-            return Err(error.to_string());
+        let unread = matches!(error, raas_aggregator::Error::Payload { .. });
+        if !unread && !error.is_temporary() {
+            return self.refused(order, error.to_string(), pin).await;
         }
-        self.refused(order, error.to_string(), pin).await
+        order.state = OrderState::Intended;
+        self.keep(&order).await?;
+        if unread {
+            return self.heal(order.cid, error).await;
+        }
+        self.turn_to_another(&order.aggregator, order.cid, error, pin).await
+    }
+
+    /// An aggregator that cannot be reached is left alone for a while, and the CID is looked at again
+    /// at once: there may be another.
+    async fn turn_to_another(
+        &self,
+        aggregator: &AggregatorName,
+        cid: Cid,
+        error: &raas_aggregator::Error,
+        pin: &Tipset,
+    ) -> Result<Option<Event>, String> {
+        self.note_away(aggregator, pin.epoch);
+        self.wake_cid(&cid).await.map_err(|e| e.to_string())?;
+        let aggregator = aggregator.clone();
+        Ok(Some(Event::AggregatorAway { cid, aggregator, reason: error.to_string() }))
+    }
+
+    /// Bytes of ours that cannot be read: a damaged copy is set aside, so that it is fetched anew.
+    async fn heal(
+        &self,
+        cid: Cid,
+        error: &(dyn std::error::Error + Sync),
+    ) -> Result<Option<Event>, String> {
+        match self.blobs().check(&cid).await {
+            Ok(false) => {
+                self.wake_cid(&cid).await.map_err(|e| e.to_string())?;
+                Ok(Some(Event::CopyDamaged { cid, reason: error.to_string() }))
+            }
+            Ok(true) => Err(error.to_string()),
+            Err(unread) => Err(format!("{error}; {unread}")),
+        }
     }
 
     /// Keeps that an order cannot be filled, and why.
@@ -225,10 +274,10 @@ impl Node {
         mut order: Order,
         reason: String,
         pin: &Tipset,
-    ) -> Result<Vec<Event>, String> {
+    ) -> Result<Option<Event>, String> {
         order.state = OrderState::Failed { reason: reason.clone(), at: pin.epoch };
         self.keep(&order).await?;
-        Ok(vec![Event::OrderFailed { cid: order.cid, order: order.id, reason }])
+        Ok(Some(Event::OrderFailed { cid: order.cid, order: order.id, reason }))
     }
 
     pub(crate) async fn keep(&self, order: &Order) -> Result<(), String> {
@@ -281,5 +330,6 @@ pub(crate) fn with_provenance(
     let before = heard.iter().find(|m| m.listed == listed).cloned();
     let memory =
         before.unwrap_or_else(|| DealMemory::first_heard(listed, provenance.clone(), pin.epoch));
-    DealMemory { provenance, proof, ..memory }
+    // A proof that was shown once is not unshown.
+    DealMemory { provenance, proof: proof.or(memory.proof.clone()), ..memory }
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cid::Cid;
 use raas_core::{Plan, Step, explain, plan};
 use raas_job_store::{Change, StoredJob, Versioned};
-use raas_types::{ChainEpoch, JobId, OrderState, Tipset};
+use raas_types::{ChainEpoch, JobId, Order, OrderState, Tipset};
 
 use crate::{
     ContractView, LookRecord, Node, PassReport,
-    observe::{Readings, Subject},
+    observe::Readings,
     orders::{Intent, unsent},
+    subject::Subject,
     transactions::Writing,
 };
 
@@ -47,9 +48,11 @@ impl Node {
     /// Everything between the gate and the report.
     pub(crate) async fn pass_at(&self, pin: &Tipset) -> PassReport {
         let mut report = PassReport { epoch: Some(pin.epoch), ..PassReport::default() };
-        if let Err(error) = self.follow_orders(pin, &mut report).await {
+        self.collect(&mut report);
+        if let Err(error) = self.follow_orders(pin).await {
             report.error(error);
         }
+        self.settle(&mut report).await;
         if let Err(error) = self.follow_transactions(pin, &mut report).await {
             report.error(error);
         }
@@ -79,7 +82,9 @@ impl Node {
         let limit = self.settings().batch.saturating_add(progress.stuck);
         let due = self.store().due(pin.epoch, limit).await?;
         let looks = progress.next(&due, report);
-        let subjects = self.observe(&looks, pin, &mut progress.readings, report).await;
+        // What someone works on is looked at when they are done: it stays due.
+        let claims: Vec<_> = looks.iter().filter_map(|cid| self.claim(cid)).collect();
+        let subjects = self.observe(claims, pin, &mut progress.readings, report).await;
         report.cids += subjects.len() as u64;
         self.decide(subjects, pin, report).await;
         Ok(!looks.is_empty() || due.len() == limit)
@@ -88,14 +93,12 @@ impl Node {
     /// Plans each CID, records what was seen and decided, then acts on all plans, the most urgent
     /// first.
     async fn decide(&self, subjects: Vec<Subject>, pin: &Tipset, report: &mut PassReport) {
-        let mut fetches = Vec::new();
         let mut intents = Vec::new();
         let mut writings = Vec::new();
         for subject in subjects {
             let seen = subject.observation(self, pin);
             let plan = plan(&subject.job_views(self), &seen);
-            let words = explain(&plan, &seen);
-            match self.record(&subject, &plan, words, pin).await {
+            match self.record(&subject, &plan, explain(&plan, &seen), pin).await {
                 Ok(()) => {}
                 // A client changed the job meanwhile: it is due still, and looked at anew.
                 Err(raas_job_store::Error::Stale(_)) => continue,
@@ -104,17 +107,17 @@ impl Node {
                     continue;
                 }
             }
-            if plan.steps.contains(&Step::Fetch) {
-                fetches.push((subject.cid, subject.memories.values().cloned().collect()));
-            }
             intents.extend(Intent::of(&subject, &plan));
             writings.extend(Writing::of(&subject, &plan));
+            if plan.steps.contains(&Step::Fetch) {
+                let memories = subject.memories.into_values().collect();
+                self.fetch_beside(subject.cid, memories, subject.claim, pin.epoch);
+            }
         }
-        let here = self.fetch_all(fetches, pin.epoch, report).await;
-        self.wake_cids(&here, report).await;
         intents.sort_by_key(|intent| std::cmp::Reverse(intent.urgency));
-        self.order_all(intents, pin, report).await;
+        self.order_beside(intents, pin, report).await;
         self.write_all(writings, pin, report).await;
+        self.settle(report).await;
     }
 
     /// Makes durable what was seen and when to look again; orders decided earlier, never sent, and
@@ -132,6 +135,7 @@ impl Node {
             plan: plan.clone(),
             words,
             contract: ContractView::of(&subject.listing),
+            fetched: self.fetched().remove(&subject.cid),
         };
         let last_plan = look.encode();
         let jobs = subject.jobs.iter().cloned().map(|mut stored| {
@@ -143,7 +147,12 @@ impl Node {
             stored.value.record.last_plan = Some(last_plan.clone());
             stored
         });
-        let withdrawn = unsent(subject).filter(|order| !Intent::wants(plan, order)).cloned();
+        // One for an aggregator that is away waits for it; the plan does not ask for it meanwhile.
+        let is_away = |order: &Order| {
+            self.away_until(&order.aggregator).is_some_and(|until| pin.epoch < until)
+        };
+        let withdrawn =
+            unsent(subject).filter(|order| !Intent::wants(plan, order) && !is_away(order)).cloned();
         let withdrawn = withdrawn.map(|mut order| {
             order.state = OrderState::Withdrawn { at: pin.epoch };
             order
@@ -155,15 +164,6 @@ impl Node {
             ..Change::default()
         };
         self.store().commit(&change).await
-    }
-
-    /// Has the jobs of these CIDs looked at again as soon as can be.
-    pub(crate) async fn wake_cids(&self, cids: &[Cid], report: &mut PassReport) {
-        for cid in cids {
-            if let Err(error) = self.wake_cid(cid).await {
-                report.error(format!("{cid}: {error}"));
-            }
-        }
     }
 
     /// Has the jobs of a CID looked at again as soon as can be.

@@ -71,6 +71,10 @@ pub enum Event {
     Fetched { cid: Cid, by: String, tried: Vec<String> },
     /// The bytes could not be fetched.
     DataMissing { cid: Cid, tried: Vec<String> },
+    /// An aggregator could not be reached; it is left alone for a while.
+    AggregatorAway { cid: Cid, aggregator: AggregatorName, reason: String },
+    /// Our own copy of the bytes was damaged; it was set aside and is fetched anew.
+    CopyDamaged { cid: Cid, reason: String },
     /// A transaction was sent.
     TransactionSent { hash: TxHash, purpose: TransactionPurpose },
     /// A transaction did what it was for.
@@ -97,6 +101,8 @@ pub struct Totals {
     pub transactions_failed: u64,
     pub fetches: u64,
     pub fetches_failed: u64,
+    pub aggregators_away: u64,
+    pub copies_damaged: u64,
     pub errors: u64,
 }
 
@@ -119,6 +125,8 @@ impl Totals {
                 Event::DataMissing { .. } => &mut self.fetches_failed,
                 Event::TransactionSent { .. } => &mut self.transactions_sent,
                 Event::TransactionFailed { .. } => &mut self.transactions_failed,
+                Event::AggregatorAway { .. } => &mut self.aggregators_away,
+                Event::CopyDamaged { .. } => &mut self.copies_damaged,
                 Event::Judged { .. } | Event::TransactionDone { .. } => continue,
             };
             *counter += 1;

@@ -20,8 +20,11 @@ pub struct Settings {
     pub batch: usize,
     /// Orders outstanding at most, over all CIDs.
     pub orders_in_flight: usize,
-    /// Orders and fetches worked on at the same time.
+    /// Transfers worked on at the same time: so many fetches, and so many for each aggregator.
     pub concurrency: usize,
+    /// How long a pass waits for the transfers it started; what takes longer goes on beside the next
+    /// passes. The default of 5 s is a sixth of a period.
+    pub transfer_wait: Duration,
     /// An order is given up after this many times its aggregator's latency.
     pub order_patience: i64,
     /// How long bytes that nobody had are left before they are asked for again.
@@ -49,6 +52,7 @@ impl Default for Settings {
             batch: 256,
             orders_in_flight: 1_000,
             concurrency: 4,
+            transfer_wait: Duration::from_secs(5),
             order_patience: 3,
             data_retry: EpochDelta::HOUR,
             without: Without::default(),

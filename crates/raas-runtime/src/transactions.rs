@@ -9,7 +9,7 @@ use raas_types::{JobId, SubmissionId, Tipset, Transaction, TransactionPurpose, T
 
 use crate::{
     Event, Node, PassReport,
-    observe::{Subject, is_open},
+    subject::{Subject, is_open},
 };
 
 /// Transactions under way at most: one stuck at the front holds up no more than these.
@@ -108,6 +108,10 @@ impl Node {
         report: &mut PassReport,
     ) -> raas_job_store::Result<()> {
         let Some(recorder) = self.ports().recorder.clone() else { return Ok(()) };
+        // What is final is the same as at the last pass: nothing can have come of them since.
+        if self.status().epoch == Some(pin.epoch) {
+            return Ok(());
+        }
         for transaction in self.store().open_transactions().await? {
             debug_assert!(is_open(&transaction), "the store returns open transactions");
             let hash = transaction.hash.clone();

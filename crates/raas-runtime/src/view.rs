@@ -6,7 +6,7 @@ use raas_job_store::StoredJob;
 use raas_types::{ChainEpoch, DealMemory, JobId, ListedDeal, Order, Provenance, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{Node, RuntimeError};
+use crate::{Node, Retrieved, RuntimeError};
 
 /// What the contract answered at a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct LookRecord {
     pub words: Vec<String>,
     /// What the contract answered.
     pub contract: ContractView,
+    /// Where the bytes came from, where they were fetched for this look.
+    #[serde(default)]
+    pub fetched: Option<Retrieved>,
 }
 
 /// The format of [`LookRecord`] in the store; raised when it changes.

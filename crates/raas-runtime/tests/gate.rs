@@ -113,3 +113,12 @@ async fn a_node_that_is_shut_down_gives_the_store_up() {
     node.run(stop).await;
     assert_eq!(world.pass().await.gated, None);
 }
+
+#[tokio::test]
+async fn a_store_of_one_network_is_not_worked_on_over_another() {
+    let mut world = World::new();
+    assert_eq!(world.pass().await.gated, None);
+    world.chain.set_network(Network { name: "elsewhere".to_owned(), version: 28 });
+    let why = world.pass().await.gated.expect("the gate stays shut");
+    assert!(why.contains("this store was made on another"), "{why}");
+}

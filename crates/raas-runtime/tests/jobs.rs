@@ -312,3 +312,14 @@ async fn forged_listings_do_not_keep_a_job_from_learning_what_it_keeps() {
     world.pass().await;
     assert_eq!(world.node().job_status(&job).await.unwrap().stored.job.found, Some(1));
 }
+
+#[tokio::test]
+async fn a_cid_of_version_0_and_its_twin_are_one_job() {
+    let v0 = Cid::try_from("QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH").unwrap();
+    let v1 = Cid::new_v1(v0.codec(), *v0.hash());
+    let mut world = World::new();
+    let first = world.try_register(v0, terms(2)).await.unwrap();
+    let second = world.try_register(v1, terms(2)).await.unwrap();
+    assert_eq!(first.job.id, second.job.id);
+    assert_eq!(second.registration, Registration::Existing);
+}

@@ -8,11 +8,14 @@ use raas_api_types::{
     StoreQuery,
 };
 use raas_client::Client;
+use raas_types::Cid;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     cli::{Api, Get, Jobs, Register, Rm, Store, TermArgs, Why},
+    commands::readable,
+    config::refuse_if_others_may_read,
     output::{self, BadInput},
 };
 
@@ -26,8 +29,7 @@ struct Profile {
 
 /// `raas store`.
 pub(crate) async fn store(args: Store) -> Result<ExitCode> {
-    let shown = args.file.display();
-    fs::File::open(&args.file).map_err(|error| BadInput(format!("{shown}: {error}")))?;
+    readable(&args.file)?;
     let query = StoreQuery {
         replicas: args.terms.replicas,
         renew_within: args.terms.renew_within.clone().map(span),
@@ -49,12 +51,13 @@ pub(crate) async fn store(args: Store) -> Result<ExitCode> {
 /// `raas register`.
 pub(crate) async fn register(args: Register) -> Result<ExitCode> {
     let TermArgs { replicas, renew_within, repair_after } = args.terms;
+    let (min, max) = (args.min, args.max);
     let request = RegisterRequest {
         cid: args.cid,
-        replication: replicas.map(|target| ReplicationTerms { target, min: None, max: None }),
+        replication: replicas.map(|target| ReplicationTerms { target, min, max }),
         renewal: renew_within.map(|text| RenewalTerms { threshold: span(text) }),
         repair: repair_after.map(|text| RepairTerms { threshold: span(text) }),
-        until: None,
+        until: args.until,
         aggregators: args.aggregator,
         trust: args.trust_contract.then(|| "contract".to_owned()),
     };
@@ -146,6 +149,9 @@ pub(crate) async fn why(args: Why) -> Result<ExitCode> {
 
 /// `raas get`.
 pub(crate) async fn get(args: Get) -> Result<ExitCode> {
+    Cid::try_from(args.cid.as_str()).map_err(|error| {
+        BadInput(format!("{:?} is no CID ({error}): write it as bafy…, bafk… or Qm…", args.cid))
+    })?;
     let got = connect_with(&args.api, false)?.get(&args.cid, &args.output, |_| {}).await?;
     if args.api.json {
         output::json(&json!({ "cid": args.cid, "bytes": got.bytes, "source": got.source,
@@ -194,7 +200,8 @@ fn connect_with(api: &Api, needs_token: bool) -> Result<Client> {
         }
         token => token.unwrap_or_default(),
     };
-    Ok(Client::new(&url, token)?)
+    // Nothing is sent yet: it is the URL or the token that cannot be used.
+    Ok(Client::new(&url, token).map_err(|error| BadInput(error.to_string()))?)
 }
 
 fn profile(named: Option<PathBuf>) -> Result<Profile> {
@@ -209,5 +216,10 @@ fn profile(named: Option<PathBuf>) -> Result<Profile> {
     };
     let shown = path.display();
     let text = fs::read_to_string(&path).map_err(|error| BadInput(format!("{shown}: {error}")))?;
-    toml::from_str(&text).map_err(|error| BadInput(format!("{shown}: {error}")).into())
+    let profile: Profile =
+        toml::from_str(&text).map_err(|error| BadInput(format!("{shown}: {error}")))?;
+    if profile.token.is_some() {
+        refuse_if_others_may_read(&path)?;
+    }
+    Ok(profile)
 }

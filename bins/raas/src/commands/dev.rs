@@ -1,43 +1,82 @@
 //! `raas dev`: the devnet, and a node on it, kept running to develop against.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use raas_devnet::DevnetConfig;
-use raas_runtime::Without;
+use raas_runtime::{Node, Without};
 use serde_json::json;
 
 use crate::{
     cli::Dev,
-    commands::run::{Serving, signal},
+    commands::run::Serving,
     output,
-    sandbox::Sandbox,
+    sandbox::{DEVNET_DIR, Sandbox},
+    signals::Signals,
     wiring,
 };
 
+/// How long the node's first pass may take on a chain of its own.
+const READY: Duration = Duration::from_secs(30);
+
 /// `raas dev`.
 pub(crate) async fn run(args: Dev) -> Result<ExitCode> {
-    let temporary = tempfile::Builder::new().prefix("raas-dev-").tempdir()?;
-    let dir: PathBuf = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let mut devnet = DevnetConfig::new(dir.join("devnet"));
+    let mut signals = Signals::listen()?;
+    match &args.dir {
+        Some(dir) => {
+            Sandbox::refuse_used(dir)?;
+            run_in(dir, &args, &mut signals).await
+        }
+        None => {
+            let temporary = tempfile::Builder::new().prefix("raas-dev-").tempdir()?;
+            run_in(temporary.path(), &args, &mut signals).await
+        }
+    }
+}
+
+async fn run_in(dir: &Path, args: &Dev, signals: &mut Signals) -> Result<ExitCode> {
+    let mut devnet = DevnetConfig::new(dir.join(DEVNET_DIR));
     devnet.epoch_every = args.epoch_ms.map(Duration::from_millis);
     if args.devnet_only {
         devnet.listen = args.listen;
     }
-    let sandbox = Sandbox::start(&dir, devnet).await?;
-    let serving = if args.devnet_only {
-        None
+    let sandbox = tokio::select! {
+        sandbox = Sandbox::start(dir, devnet) => sandbox?,
+        code = signals.next() => return Ok(ExitCode::from(code)),
+    };
+    let code = if args.devnet_only {
+        announce(&sandbox, None, args.json)?;
+        signals.next().await;
+        ExitCode::SUCCESS
     } else {
         let node = wiring::node_from_config(&sandbox.config, Without::default())?;
-        Some(Serving::start(&sandbox.config, args.listen, node, true).await?)
+        let serving = Serving::start(&sandbox.config, args.listen, node.clone(), true).await?;
+        tokio::select! {
+            ready = ready(&node) => ready?,
+            code = signals.next() => return Ok(ExitCode::from(code)),
+        }
+        announce(&sandbox, Some(&serving), args.json)?;
+        serving.until(signals).await?
     };
-    announce(&sandbox, serving.as_ref(), args.json)?;
-    signal().await;
-    if let Some(serving) = serving {
-        serving.stop().await;
+    tokio::select! {
+        () = sandbox.devnet.shutdown() => Ok(code),
+        code = signals.next() => Ok(ExitCode::from(code)),
     }
-    sandbox.devnet.shutdown().await;
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until `/readyz` says ready: all sockets listen before, and what is left is the node's first
+/// pass.
+async fn ready(node: &Node) -> Result<()> {
+    let first_pass = async {
+        while node.status().epoch.is_none() || node.status().gated.is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(READY, first_pass).await.is_err() {
+        let reason = node.status().gated.unwrap_or("its first pass does not end".to_owned());
+        bail!("the node is not ready after {} seconds: {reason}", READY.as_secs());
+    }
+    Ok(())
 }
 
 fn announce(sandbox: &Sandbox, serving: Option<&Serving>, json: bool) -> Result<()> {
@@ -60,12 +99,12 @@ fn announce(sandbox: &Sandbox, serving: Option<&Serving>, json: bool) -> Result<
         return Ok(());
     }
     for (name, value) in ready.as_object().into_iter().flatten() {
-        if let Some(text) = value.as_str().filter(|_| name != "event") {
+        if let Some(text) = value.as_str().filter(|_| !matches!(name.as_str(), "event" | "token")) {
             output::line(format!("{name:>12}  {text}"));
         }
     }
     if let Some(serving) = serving {
-        output::line(format!("\nexport RAAS_API={} RAAS_TOKEN={}", serving.api(), serving.token));
+        output::line(format!("\n{}", serving.exports()));
     }
     output::line("Ctrl-C stops it.");
     Ok(())

@@ -5,11 +5,11 @@ mod demo;
 mod dev;
 mod run;
 
-use std::process::ExitCode;
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Result;
 
-use crate::cli::Command;
+use crate::{cli::Command, output::BadInput};
 
 /// Runs a command.
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
@@ -24,4 +24,21 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Get(args) => client::get(args).await,
         Command::Rm(args) => client::rm(args).await,
     }
+}
+
+/// Refuses what is no file that can be read. A pipe is not even opened: that would wait for its other
+/// end.
+fn readable(path: &Path) -> Result<(), BadInput> {
+    let shown = path.display();
+    let metadata = fs::metadata(path).map_err(|error| BadInput(format!("{shown}: {error}")))?;
+    if metadata.is_dir() {
+        return Err(BadInput(format!(
+            "{shown} is a directory: name a file to store, such as an archive of it"
+        )));
+    }
+    if !metadata.is_file() {
+        return Err(BadInput(format!("{shown} is not a file: name a file to store")));
+    }
+    fs::File::open(path).map_err(|error| BadInput(format!("{shown} cannot be read: {error}")))?;
+    Ok(())
 }

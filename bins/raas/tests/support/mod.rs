@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The binary under test.
 pub(crate) fn raas() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raas"));
-    command.env_remove("RAAS_API").env_remove("RAAS_TOKEN").env_remove("RUST_LOG");
+    for name in ["RAAS_API", "RAAS_TOKEN", "RAAS_PROFILE", "RUST_LOG"] {
+        command.env_remove(name);
+    }
     command.env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
@@ -48,6 +50,16 @@ impl Process {
         self.kill_now();
     }
 
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits for its end: the exit code, and how long it took.
+    pub(crate) fn ended(&mut self) -> (Option<i32>, Duration) {
+        ended(&mut self.child)
+    }
+
     fn kill_now(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -61,6 +73,24 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill_now();
+    }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status();
+    assert!(status.expect("kill is there").success());
+}
+
+/// Waits for a process's end: the exit code, and how long it took.
+pub(crate) fn ended(child: &mut Child) -> (Option<i32>, Duration) {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child of ours") {
+            return (status.code(), started.elapsed());
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not end");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -132,6 +162,25 @@ impl World {
             deal["state"] == "active" && deal["end"].as_i64().is_some_and(|end| now < end)
         };
         self.deals(cid).await.into_iter().filter(live).collect()
+    }
+}
+
+impl World {
+    /// The provider that the index names first of all that have a CID: it goes by their ids, and
+    /// knows sectors, which outlive deals.
+    pub(crate) async fn asked_first(&self, cid: &str) -> String {
+        let deals = self.deals(cid).await;
+        let stands = |deal: &&Value| !deal["activated"].is_null() && deal["state"] != "terminated";
+        let ids = deals.iter().filter(stands).filter_map(|deal| deal["provider"].as_str());
+        ids.min().expect("somebody has the data").to_owned()
+    }
+
+    /// Host and port of a provider's server.
+    pub(crate) async fn server_of(&self, provider: &str) -> String {
+        let providers = self.look("/devnet/providers").await;
+        let mut providers = providers.as_array().expect("a list").iter();
+        let found = providers.find(|p| p["id"] == provider).expect("a provider");
+        found["url"].as_str().expect("a URL").trim_start_matches("http://").to_owned()
     }
 }
 

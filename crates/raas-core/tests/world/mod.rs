@@ -44,6 +44,7 @@ pub(crate) fn lighthouse() -> AggregatorView {
         copies: 1,
         latency: EpochDelta::DAY,
         deal_duration: DURATION,
+        unavailable_until: None,
     }
 }
 

@@ -29,7 +29,9 @@ pub struct DealTruth {
     pub end: i64,
     /// The epoch of activation.
     pub activated: Option<i64>,
-    /// The piece it is about.
+    /// The piece it is about. In JSON two fields: `piece`, its CID as text, and `piece_size` in padded
+    /// bytes.
+    #[serde(flatten, with = "piece_fields")]
     pub piece: PieceInfo,
     /// The CIDs of the data in the piece.
     pub cids: Vec<String>,
@@ -88,6 +90,28 @@ impl World {
             }
         });
         truths.collect()
+    }
+}
+
+/// A piece as two fields of the deal, for readers of the JSON who look for a CID at `piece`.
+mod piece_fields {
+    use raas_types::{Cid, PaddedSize, PieceInfo, cid_text};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Fields {
+        #[serde(with = "cid_text")]
+        piece: Cid,
+        piece_size: PaddedSize,
+    }
+
+    pub(super) fn serialize<S: Serializer>(piece: &PieceInfo, to: S) -> Result<S::Ok, S::Error> {
+        Fields { piece: piece.cid, piece_size: piece.size }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PieceInfo, D::Error> {
+        let Fields { piece, piece_size } = Fields::deserialize(from)?;
+        Ok(PieceInfo { cid: piece, size: piece_size })
     }
 }
 

@@ -152,7 +152,12 @@ async fn an_uploaded_file_becomes_a_deal_in_the_ground_truth() {
     assert!(deal["sector"].is_u64());
     let provider = deal["provider"].as_str().unwrap();
     assert!(provider.starts_with("t010"), "{provider}");
-    assert!(deal["piece"]["cid"].as_str().unwrap().starts_with("baga6ea4sea"));
+    assert!(deal["piece"].as_str().unwrap().starts_with("baga6ea4sea"));
+    assert!(deal["piece_size"].as_u64().unwrap().is_power_of_two());
+    let read: crate::DealTruth = serde_json::from_value(deal.clone()).unwrap();
+    assert_eq!(read.piece.cid.to_string(), deal["piece"]);
+    assert_eq!(read.piece.size.get(), deal["piece_size"]);
+    assert_eq!(serde_json::to_value(read).unwrap(), deal);
 
     lab.post(&format!("providers/{provider}/fault"), "").await;
     lab.post("advance", r#"{"epochs": 5760}"#).await;

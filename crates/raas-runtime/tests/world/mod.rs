@@ -97,7 +97,7 @@ pub(crate) struct World {
     pub(crate) fate: Fate,
     node: Option<Node>,
     deals: BTreeMap<DealId, OnChainDeal>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl World {
@@ -133,8 +133,13 @@ impl World {
             fate: Fate::immortal(),
             node: None,
             deals: BTreeMap::new(),
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// Where the blob store keeps its files.
+    pub(crate) fn blob_dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     // The node.

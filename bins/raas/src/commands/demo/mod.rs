@@ -4,19 +4,21 @@
 mod plot;
 mod stage;
 mod teller;
+mod truth;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use raas_runtime::Without;
+use tempfile::TempDir;
 
 use self::{plot::Plot, stage::Stage, teller::Teller};
-use crate::{cli::Demo, output::BadInput};
+use crate::{cli::Demo, commands::readable, signals::Signals};
 
 /// What is stored when no file is named.
 const BUILT_IN: &str =
@@ -24,18 +26,35 @@ const BUILT_IN: &str =
 
 /// `raas demo`.
 pub(crate) async fn run(args: Demo) -> Result<ExitCode> {
-    let started = Instant::now();
+    if let Some(file) = &args.file {
+        readable(file)?;
+    }
+    // Before there is a directory to leave behind.
+    let mut signals = Signals::listen()?;
     let dir = tempfile::Builder::new().prefix("raas-demo-").tempdir()?;
-    let file = match args.file {
-        Some(file) => readable(&file)?,
-        None => built_in(dir.path())?,
+    let code = tokio::select! {
+        code = tell(&args, dir.path()) => code,
+        code = signals.next() => Ok(ExitCode::from(code)),
+    };
+    tokio::select! {
+        () = clear(dir) => {}
+        _ = signals.next() => {}
+    }
+    code
+}
+
+async fn tell(args: &Demo, dir: &Path) -> Result<ExitCode> {
+    let started = Instant::now();
+    let file = match &args.file {
+        Some(file) => file.clone(),
+        None => built_in(dir)?,
     };
     let without = Without {
         repair: args.without.iter().any(|part| part == "repair"),
         renewal: args.without.iter().any(|part| part == "renewal"),
     };
     let mut teller = Teller::new(args.json);
-    let stage = Stage::set(dir.path(), without).await?;
+    let stage = Stage::set(dir, without).await?;
     let mut plot = Plot::new(stage, file, &mut teller);
     let played = plot.play().await;
     let summary = plot.judge(started.elapsed());
@@ -46,19 +65,19 @@ pub(crate) async fn run(args: Demo) -> Result<ExitCode> {
     Ok(if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A file that can be read, or how to mend it.
-fn readable(path: &Path) -> Result<PathBuf> {
-    let shown = path.display();
-    let metadata = fs::metadata(path).map_err(|error| BadInput(format!("{shown}: {error}")))?;
-    if !metadata.is_file() {
-        return Err(BadInput(format!("{shown} is not a file: name a file to store")).into());
-    }
-    fs::File::open(path).map_err(|error| BadInput(format!("{shown} cannot be read: {error}")))?;
-    Ok(path.to_owned())
-}
-
 fn built_in(dir: &Path) -> Result<PathBuf> {
     let path = dir.join("story.txt");
     fs::write(&path, BUILT_IN)?;
     Ok(path)
+}
+
+/// Removes the directory. Where the story broke off, something may still be written for a moment.
+async fn clear(dir: TempDir) {
+    for _ in 0..50 {
+        match fs::remove_dir_all(dir.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+            _ => return,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -12,11 +12,11 @@ use anyhow::{Context, Result, bail};
 use raas_api_types::{Span, StoreQuery};
 use raas_devnet::{DealTruth, ProviderAction};
 use raas_runtime::Event;
-use raas_types::{Cause, DealId, EpochDelta, VerdictKind};
+use raas_types::{Cause, DealId, EpochDelta, ProviderId, VerdictKind};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{stage::Stage, teller::Teller};
+use super::{stage::Stage, teller::Teller, truth::Turns};
 
 /// Replicas in the story.
 const REPLICAS: usize = 3;
@@ -35,11 +35,10 @@ pub(super) struct Plot<'a> {
     file: PathBuf,
     bytes: u64,
     cid: String,
-    repaired: u32,
-    renewed: u32,
+    turns: Turns,
     verified: bool,
-    /// Providers whose sectors the story made faulty.
-    faulted: BTreeSet<String>,
+    /// Whether a provider sent corrupt bytes, was named for it, and another one gave the data.
+    seen_through: bool,
     /// Whether every act came to its end.
     complete: bool,
 }
@@ -52,8 +51,8 @@ pub(super) struct Summary {
     pub(super) cid: String,
     pub(super) bytes: u64,
     pub(super) replicas: usize,
-    pub(super) repairs: u32,
-    pub(super) renewals: u32,
+    pub(super) repairs: usize,
+    pub(super) renewals: usize,
     pub(super) verified: bool,
     pub(super) deals: usize,
     pub(super) seconds: f64,
@@ -67,10 +66,9 @@ impl<'a> Plot<'a> {
             file,
             bytes: 0,
             cid: String::new(),
-            repaired: 0,
-            renewed: 0,
+            turns: Turns::default(),
             verified: false,
-            faulted: BTreeSet::new(),
+            seen_through: false,
             complete: false,
         }
     }
@@ -88,25 +86,29 @@ impl<'a> Plot<'a> {
 
     /// What the devnet knows to be true, held against what the story set out to show.
     pub(super) fn judge(&self, took: Duration) -> Summary {
-        let live = self.stage.live(&self.cid);
-        let providers: BTreeSet<_> = live.iter().map(|deal| deal.provider.clone()).collect();
-        let deals = self.stage.deals(&self.cid).len();
+        // Without truth there is nothing that could be well.
+        let live = self.stage.live(&self.cid).unwrap_or_default();
+        let deals = self.stage.deals(&self.cid).unwrap_or_default();
+        let providers: BTreeSet<_> = live.iter().map(|deal| &deal.provider).collect();
+        let faulted = deals.iter().find(|deal| Some(deal.id) == self.turns.lost);
+        let repairs = self.turns.repairs(&deals);
+        let renewals = self.turns.renewals(&deals);
         // Three, one more for the repair, one more for each renewal: none twice, none too many.
-        let expected = REPLICAS + 1 + REPLICAS;
-        let sound = providers.len() == REPLICAS
+        let sound = deals.len() == REPLICAS + 1 + REPLICAS
             && live.len() == REPLICAS
-            && providers.is_disjoint(&self.faulted)
-            && deals == expected;
+            && providers.len() == REPLICAS
+            && faulted.is_some_and(|deal| !providers.contains(&deal.provider))
+            && (repairs, renewals) == (1, REPLICAS);
         Summary {
             event: "summary",
-            ok: self.complete && sound && self.verified,
+            ok: self.complete && sound && self.verified && self.seen_through,
             cid: self.cid.clone(),
             bytes: self.bytes,
             replicas: providers.len(),
-            repairs: self.repaired,
-            renewals: self.renewed,
+            repairs,
+            renewals,
             verified: self.verified,
-            deals,
+            deals: deals.len(),
             seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
         }
     }
@@ -133,10 +135,8 @@ impl<'a> Plot<'a> {
     async fn replicate(&mut self) -> Result<()> {
         self.teller.act("Making three replicas", REPLICAS as u64);
         for _ in 0..PATIENCE {
-            for event in self.stage.step(60).await? {
-                self.tell(&event, &[]);
-            }
-            let live = self.stage.live(&self.cid);
+            self.step(60).await?;
+            let live = self.stage.live(&self.cid)?;
             self.teller.progress(live.len() as u64);
             if live.len() == REPLICAS && self.node_agrees(&live).await? {
                 return Ok(());
@@ -146,19 +146,20 @@ impl<'a> Plot<'a> {
     }
 
     async fn fault_and_repair(&mut self) -> Result<()> {
-        let live = self.stage.live(&self.cid);
+        let live = self.stage.live(&self.cid)?;
         let victim = live.first().context("there is no replica to lose")?.clone();
-        self.stage.do_to(&victim.provider, ProviderAction::Fault)?;
-        self.faulted.insert(victim.provider.clone());
+        self.turns.fault_at = self.stage.now().get();
+        self.turns.lost = Some(victim.id);
+        self.turns.before_fault = live;
+        self.stage.do_to(victim.provider.parse()?, ProviderAction::Fault)?;
         let injected = json!({ "provider": victim.provider, "deal": victim.id.get() });
         self.teller.act("Waiting for the node to notice and repair", 1);
         self.teller.event("fault_injected", injected);
         for _ in 0..PATIENCE {
-            for event in self.stage.step(240).await? {
-                self.tell(&event, &[victim.id]);
-            }
-            let live = self.stage.live(&self.cid);
-            if live.len() == REPLICAS && self.repaired > 0 && self.node_agrees(&live).await? {
+            self.step(240).await?;
+            let live = self.stage.live(&self.cid)?;
+            let repaired = self.turns.repairs(&self.stage.deals(&self.cid)?) > 0;
+            if live.len() == REPLICAS && repaired && self.node_agrees(&live).await? {
                 return Ok(());
             }
         }
@@ -166,32 +167,34 @@ impl<'a> Plot<'a> {
     }
 
     async fn renew(&mut self) -> Result<()> {
-        let ending = self.stage.live(&self.cid);
-        let old: Vec<DealId> = ending.iter().map(|deal| deal.id).collect();
+        let ending = self.stage.live(&self.cid)?;
         let ends: Vec<i64> = ending.iter().map(|deal| deal.end).collect();
         let (Some(first), Some(last)) = (ends.iter().min(), ends.iter().max()) else {
             bail!("there is no deal to renew");
         };
-        let window = first - RENEW_WITHIN.get() - self.stage.now().get();
-        self.teller.act("Half a year passes, and the deals near their end", REPLICAS as u64);
-        self.skip(window).await?;
-        let near = json!({ "deals": old.iter().map(|id| id.get()).collect::<Vec<_>>(),
+        self.turns.window_at = first - RENEW_WITHIN.get();
+        let near = json!({ "deals": ending.iter().map(|deal| deal.id.get()).collect::<Vec<_>>(),
             "days_left": RENEW_WITHIN.get() / EpochDelta::DAY.get() });
+        self.turns.ending = ending;
+        self.teller.act("Half a year passes, and the deals near their end", REPLICAS as u64);
+        self.skip(self.turns.window_at - self.stage.now().get()).await?;
         self.teller.event("near_expiry", near);
-        for _ in 0..PATIENCE {
-            for event in self.stage.step(240).await? {
-                self.tell(&event, &old);
-            }
-            self.teller.progress(u64::from(self.renewed));
-            if self.renewed as usize == REPLICAS {
-                break;
-            }
-        }
-        if self.renewed as usize != REPLICAS {
-            bail!("the deals were not renewed in time");
-        }
+        self.until_renewed().await?;
         // Past the end of the last old deal, only the successors hold the data.
         self.skip(last + 1 - self.stage.now().get()).await
+    }
+
+    async fn until_renewed(&mut self) -> Result<()> {
+        for _ in 0..PATIENCE {
+            self.step(240).await?;
+            let renewed = self.turns.renewals(&self.stage.deals(&self.cid)?);
+            self.teller.progress(renewed as u64);
+            let live = self.stage.live(&self.cid)?;
+            if renewed == REPLICAS && self.node_agrees(&live).await? {
+                return Ok(());
+            }
+        }
+        bail!("the deals were not renewed in time")
     }
 
     /// Lets a long time pass in leaps, the node looking in between. No leap is longer than the
@@ -201,47 +204,44 @@ impl<'a> Plot<'a> {
         let leap = u32::try_from(RENEW_WITHIN.get() / 4).context("too long a leap")?;
         while left > 0 {
             let now = left.min(leap);
-            for event in self.stage.step(now).await? {
-                self.tell(&event, &[]);
-            }
+            self.step(now).await?;
             left -= now;
         }
         Ok(())
     }
 
-    /// The hard way: the node's own copy wiped, the aggregator's gateway off, one provider serving
-    /// corrupt bytes.
+    /// Lets epochs pass, has the node look, and tells what happened.
+    async fn step(&mut self, epochs: u32) -> Result<()> {
+        for event in self.stage.step(epochs).await? {
+            self.tell(&event);
+        }
+        Ok(())
+    }
+
+    /// The hard way: the node's own copy wiped, the aggregator's gateway off, and the provider that
+    /// is asked first serving corrupt bytes.
     async fn retrieve(&mut self) -> Result<()> {
         self.teller.act("Bringing it back from the providers", self.bytes);
         self.stage.wipe().await?;
         self.stage.close_gateway()?;
-        if let Some(liar) = self.stage.live(&self.cid).first() {
-            self.stage.do_to(&liar.provider, ProviderAction::Corrupt)?;
-        }
+        let liar = self.stage.asked_first(&self.cid)?.context("nobody has the data")?;
+        self.stage.do_to(liar, ProviderAction::Corrupt)?;
         let back = tempfile::NamedTempFile::new()?;
         let meter = self.teller.meter();
         let got = self.stage.client.get(&self.cid, back.path(), meter).await?;
         self.verified = same_bytes(&self.file, back.path())?;
         let source = got.source.unwrap_or_default();
-        let provider = source
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .find(|word| word.starts_with("f0") || word.starts_with("t0"));
-        let provider = provider.map(str::to_owned).or_else(|| self.provider_at(&source));
+        let provider = self.stage.provider_in(&source);
+        let caught = got.tried.iter().any(|tried| self.stage.provider_in(tried) == Some(liar));
+        self.seen_through = caught && provider.is_some_and(|provider| provider != liar);
+        let text = |provider: ProviderId| provider.to_string();
         self.teller.event(
             "retrieved",
-            json!({ "cid": self.cid, "bytes": got.bytes, "provider": provider, "source": source,
+            json!({ "cid": self.cid, "bytes": got.bytes, "provider": provider.map(text),
+                "source": source, "corrupt": text(liar), "corrupt_asked": caught,
                 "tried": got.tried, "verified": self.verified }),
         );
         Ok(())
-    }
-
-    /// The provider whose server a source's name mentions.
-    fn provider_at(&self, source: &str) -> Option<String> {
-        let live = self.stage.live(&self.cid);
-        let serves = |deal: &&DealTruth| {
-            self.stage.server_of(&deal.provider).is_some_and(|server| source.contains(&server))
-        };
-        live.iter().find(serves).map(|deal| deal.provider.clone())
     }
 
     /// Whether the node has seen what ground truth says: that these deals are active.
@@ -254,8 +254,7 @@ impl<'a> Plot<'a> {
         Ok(live.iter().all(|deal| active.contains(&deal.id.get())))
     }
 
-    /// Tells an event, as part of an act in which the deals `old` are being replaced.
-    fn tell(&mut self, event: &Event, old: &[DealId]) {
+    fn tell(&mut self, event: &Event) {
         match event {
             Event::Ordered { cause, aggregator, order, .. } => {
                 let name = match cause {
@@ -272,27 +271,20 @@ impl<'a> Plot<'a> {
             Event::Judged { deal, provider, to: VerdictKind::Active, replaces, from, .. }
                 if *from != Some(VerdictKind::Faulty) =>
             {
-                self.active(*deal, &provider.to_string(), *replaces, old);
+                let name = match replaces {
+                    None => "deal_active",
+                    Some(_) if *replaces == self.turns.lost => "repaired",
+                    Some(_) => "renewed",
+                };
+                let replaced = replaces.map(DealId::get);
+                self.teller.event(
+                    name,
+                    json!({ "deal": deal.get(), "provider": provider.to_string(),
+                        "replaces": replaced }),
+                );
             }
             _ => {}
         }
-    }
-
-    fn active(&mut self, deal: DealId, provider: &str, replaces: Option<DealId>, old: &[DealId]) {
-        let replaced = replaces.filter(|r| old.contains(r)).map(DealId::get);
-        let what = json!({ "deal": deal.get(), "provider": provider, "replaces": replaced });
-        let name = match replaced {
-            None => "deal_active",
-            Some(_) if self.repaired == 0 => {
-                self.repaired += 1;
-                "repaired"
-            }
-            Some(_) => {
-                self.renewed += 1;
-                "renewed"
-            }
-        };
-        self.teller.event(name, what);
     }
 }
 

@@ -46,30 +46,50 @@ impl Stage {
         self.devnet.head().head
     }
 
-    /// The deals that hold a CID, by ground truth.
-    pub(super) fn deals(&self, cid: &str) -> Vec<DealTruth> {
+    /// The deals that hold a CID, by ground truth, providers as the node spells them.
+    pub(super) fn deals(&self, cid: &str) -> Result<Vec<DealTruth>> {
         let holds = |deal: &DealTruth| deal.cids.iter().any(|c| c == cid);
-        self.devnet.deals().into_iter().filter(holds).collect()
+        let mut deals: Vec<_> = self.devnet.deals().into_iter().filter(holds).collect();
+        for deal in &mut deals {
+            deal.provider = deal.provider.parse::<ProviderId>()?.to_string();
+        }
+        Ok(deals)
     }
 
     /// The deals that hold a CID and are proven now, by ground truth.
-    pub(super) fn live(&self, cid: &str) -> Vec<DealTruth> {
+    pub(super) fn live(&self, cid: &str) -> Result<Vec<DealTruth>> {
         let live =
             |deal: &DealTruth| deal.state == DealState::Active && self.now().get() < deal.end;
-        self.deals(cid).into_iter().filter(live).collect()
+        Ok(self.deals(cid)?.into_iter().filter(live).collect())
     }
 
-    pub(super) fn do_to(&self, provider: &str, action: ProviderAction) -> Result<()> {
-        let id: ProviderId = provider.parse()?;
-        self.devnet.control_provider(id, action).context("the devnet refused")?;
+    /// The provider that the index names first of all that have a CID: it goes by their ids, and
+    /// knows sectors, which outlive deals.
+    pub(super) fn asked_first(&self, cid: &str) -> Result<Option<ProviderId>> {
+        let stands =
+            |deal: &&DealTruth| deal.activated.is_some() && deal.state != DealState::Terminated;
+        let deals = self.deals(cid)?;
+        let ids = deals.iter().filter(stands).map(|deal| deal.provider.parse());
+        let ids = ids.collect::<Result<Vec<ProviderId>, _>>()?;
+        Ok(ids.into_iter().min())
+    }
+
+    pub(super) fn do_to(&self, provider: ProviderId, action: ProviderAction) -> Result<()> {
+        self.devnet.control_provider(provider, action).context("the devnet refused")?;
         Ok(())
     }
 
-    /// Host and port of a provider's server.
-    pub(super) fn server_of(&self, provider: &str) -> Option<String> {
+    /// The provider whose server's host and port a text mentions.
+    pub(super) fn provider_in(&self, text: &str) -> Option<ProviderId> {
         let providers = self.devnet.providers();
-        let found = providers.iter().find(|p| p.id == provider)?;
-        found.url.split("//").nth(1).map(|rest| rest.trim_end_matches('/').to_owned())
+        let mentioned = |url: &str| {
+            let server = url.split("//").nth(1).unwrap_or(url).trim_end_matches('/');
+            // Port 4021 is not 40213.
+            text.match_indices(server).any(|(at, _)| {
+                !text[at + server.len()..].starts_with(|next: char| next.is_ascii_digit())
+            })
+        };
+        providers.iter().find(|provider| mentioned(&provider.url))?.id.parse().ok()
     }
 
     pub(super) fn close_gateway(&self) -> Result<()> {

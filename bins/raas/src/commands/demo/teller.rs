@@ -125,11 +125,16 @@ fn sentence(name: &str, what: &Value) -> String {
         "near_expiry" => format!("   The deals end within {} days.", text("days_left")),
         "renewal_ordered" => format!("   Ordered a successor to deal {}.", text("replaces")),
         "renewed" => format!("   Renewed: deal {} with {}.", text("deal"), text("provider")),
-        "retrieved" => format!(
-            "   Came back from {} although the node's copy was wiped, the gateway was off and one \
-             provider sent corrupt bytes.",
-            text("source")
-        ),
+        "retrieved" => {
+            let corrupt = match what["corrupt_asked"].as_bool() {
+                Some(true) => format!("{}, asked before, sent corrupt bytes", text("corrupt")),
+                _ => format!("{}, which serves corrupt bytes, was not asked", text("corrupt")),
+            };
+            format!(
+                "   Came back from {}: the node's copy was wiped, the gateway off, and {corrupt}.",
+                text("source")
+            )
+        }
         other => format!("   {other}: {what}"),
     }
 }
