@@ -4,15 +4,18 @@
 //! share of it:
 //!
 //! ```text
-//! gate ──> pin one final tipset ──> outbox: what became of orders and transactions
+//! gate ──> pin one final tipset ──> ask after orders and transactions
 //!                 │
-//!                 └─> observe ──> plan() ──> record the intent ──> act: fetch, order, write back
+//!                 └─> observe ──> plan() ──> record the intent ──> act ──> transfers
+//!                        ^                                                   │
+//!                        └───────────────── wake the CID ────────────────────┘
 //! ```
 //!
 //! A pass is idempotent and never uses *why* it was woken. One job's failure is reported and does
-//! not stop the others. Nothing is retried within a pass: the next one is the retry. Whatever is to
-//! be sent is durable before it is sent, so a crash at any instruction loses no job and orders
-//! nothing twice.
+//! not stop the others, and what takes long - fetching bytes, sending orders - goes on beside the
+//! passes, one at a time for each CID. Nothing is retried within a pass: the next one is the retry.
+//! Whatever is to be sent is durable before it is sent, so a crash at any instruction loses no job and
+//! orders nothing twice.
 //!
 //! Embedding it takes an adapter per port and a builder; `examples/embed.rs` is a runnable version.
 

@@ -49,10 +49,11 @@ impl Node {
     pub(crate) async fn pass_at(&self, pin: &Tipset) -> PassReport {
         let mut report = PassReport { epoch: Some(pin.epoch), ..PassReport::default() };
         self.collect(&mut report);
+        let since = self.next_transfer();
         if let Err(error) = self.follow_orders(pin).await {
             report.error(error);
         }
-        self.settle(&mut report).await;
+        self.settle(since, &mut report).await;
         if let Err(error) = self.follow_transactions(pin, &mut report).await {
             report.error(error);
         }
@@ -93,6 +94,7 @@ impl Node {
     /// Plans each CID, records what was seen and decided, then acts on all plans, the most urgent
     /// first.
     async fn decide(&self, subjects: Vec<Subject>, pin: &Tipset, report: &mut PassReport) {
+        let since = self.next_transfer();
         let mut intents = Vec::new();
         let mut writings = Vec::new();
         for subject in subjects {
@@ -117,7 +119,7 @@ impl Node {
         intents.sort_by_key(|intent| std::cmp::Reverse(intent.urgency));
         self.order_beside(intents, pin, report).await;
         self.write_all(writings, pin, report).await;
-        self.settle(report).await;
+        self.settle(since, report).await;
     }
 
     /// Makes durable what was seen and when to look again; orders decided earlier, never sent, and

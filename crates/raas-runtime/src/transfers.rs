@@ -8,7 +8,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,7 +33,9 @@ pub(crate) struct Transfers {
     claimed: Mutex<BTreeSet<Cid>>,
     lanes: Mutex<BTreeMap<Lane, Arc<Semaphore>>>,
     outcome: Mutex<Outcome>,
-    running: watch::Sender<usize>,
+    /// The numbers of those that run; they are given in sequence.
+    running: watch::Sender<BTreeSet<u64>>,
+    next: AtomicU64,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -40,7 +45,8 @@ impl Default for Transfers {
             claimed: Mutex::default(),
             lanes: Mutex::default(),
             outcome: Mutex::default(),
-            running: watch::Sender::new(0),
+            running: watch::Sender::default(),
+            next: AtomicU64::new(0),
             tasks: Mutex::default(),
         }
     }
@@ -87,19 +93,27 @@ impl Drop for Claim {
     }
 }
 
-/// A transfer that is counted as running until dropped, however it ends.
-struct Running(Node);
+/// A transfer that is known to run until dropped, however it ends.
+struct Running {
+    node: Node,
+    number: u64,
+}
 
 impl Running {
     fn begin(node: &Node) -> Self {
-        node.transfers().running.send_modify(|n| *n += 1);
-        Self(node.clone())
+        let number = node.transfers().next.fetch_add(1, Ordering::Relaxed);
+        node.transfers().running.send_modify(|running| {
+            running.insert(number);
+        });
+        Self { node: node.clone(), number }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.transfers().running.send_modify(|n| *n -= 1);
+        self.node.transfers().running.send_modify(|running| {
+            running.remove(&self.number);
+        });
     }
 }
 
@@ -129,18 +143,23 @@ impl Node {
             let Ok(_place) = lane.acquire().await else { return };
             let Outcome { events, errors } = work.await;
             if !events.is_empty() {
-                running.0.wake();
+                running.node.wake();
             }
-            let mut outcome = locked(&running.0.transfers().outcome);
+            let mut outcome = locked(&running.node.transfers().outcome);
             outcome.events.extend(events);
             outcome.errors.extend(errors);
         });
     }
 
-    /// Waits until no transfer runs, at most for as long as a pass waits, and reports what they
-    /// brought so far.
-    pub(crate) async fn settle(&self, report: &mut PassReport) {
-        self.wait_for_transfers(self.settings().transfer_wait).await;
+    /// The number of the next transfer: with it a pass tells its own transfers from earlier ones.
+    pub(crate) fn next_transfer(&self) -> u64 {
+        self.transfers().next.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the transfers from number `since` on, at most for as long as a pass waits, and
+    /// reports what was brought so far.
+    pub(crate) async fn settle(&self, since: u64, report: &mut PassReport) {
+        self.wait_for_transfers(since, self.settings().transfer_wait).await;
         self.collect(report);
     }
 
@@ -153,12 +172,13 @@ impl Node {
 
     /// Lets transfers end, then cuts off those that do not.
     pub(crate) async fn drain(&self) {
-        self.wait_for_transfers(DRAIN).await;
+        self.wait_for_transfers(0, DRAIN).await;
         locked(&self.transfers().tasks).abort_all();
     }
 
-    async fn wait_for_transfers(&self, at_most: Duration) {
+    async fn wait_for_transfers(&self, since: u64, at_most: Duration) {
         let mut running = self.transfers().running.subscribe();
-        let _ = tokio::time::timeout(at_most, running.wait_for(|n| *n == 0)).await;
+        let ended = running.wait_for(|running| running.range(since..).next().is_none());
+        let _ = tokio::time::timeout(at_most, ended).await;
     }
 }

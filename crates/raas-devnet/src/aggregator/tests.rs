@@ -107,7 +107,7 @@ impl Lab {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(120), wait).await.unwrap();
     }
 
     /// The provider that the chain has for a deal.
