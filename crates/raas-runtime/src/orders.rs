@@ -30,6 +30,10 @@ use crate::{
 /// What could not be sent for other reasons is tried again after 10 epochs (5 minutes).
 const RETRY: EpochDelta = EpochDelta::new(10);
 
+/// An order is sent within an hour of the tipset it was decided at: a sector's state changes once a
+/// day, and one that recovers should not be paid for.
+const FRESH: EpochDelta = EpochDelta::HOUR;
+
 /// An order that a plan asks for.
 pub(crate) struct Intent {
     pub(crate) urgency: Urgency,
@@ -176,7 +180,12 @@ impl Node {
         let aggregator = self.aggregator(&intent.aggregator).ok_or_else(|| {
             format!("aggregator {} is not configured any more", intent.aggregator)
         })?;
-        // There may have been a long queue: nothing is ordered for a job that is gone.
+        // There may have been a long queue. Nothing is ordered for a job that is gone, nor on evidence
+        // that is old, nor from an aggregator that others found to be away: it is decided anew.
+        if self.is_overtaken(&intent.aggregator, pin) {
+            self.wake_cid(&cid).await.map_err(|e| e.to_string())?;
+            return Ok(None);
+        }
         if self.store().jobs_of(&cid).await.map_err(|e| e.to_string())?.is_empty() {
             return Ok(None);
         }
@@ -212,6 +221,12 @@ impl Node {
             }
             Err(error) => self.not_taken(order, &error, pin).await,
         }
+    }
+
+    /// Whether what was decided at `pin` is not to be sent any more.
+    fn is_overtaken(&self, aggregator: &AggregatorName, pin: &Tipset) -> bool {
+        let is_old = self.status().epoch.is_some_and(|now| now >= pin.epoch + FRESH);
+        is_old || self.away_until(aggregator).is_some_and(|until| pin.epoch < until)
     }
 
     /// After an error: what was certainly not sent is undone, what may have been is left to be

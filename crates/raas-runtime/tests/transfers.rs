@@ -130,3 +130,18 @@ fn rot(world: &World) {
         }
     }
 }
+
+#[tokio::test]
+async fn an_outage_is_found_out_once_and_not_by_every_order_in_the_queue() {
+    let mut world = World::new();
+    world.aggregators[0].set_down(true);
+    for bytes in [b"one".as_slice(), b"two", b"three", b"four", b"five"] {
+        let cid = world.store_file(bytes).await;
+        world.register(cid, terms(1)).await;
+    }
+    world.pass().await;
+    assert_eq!(world.aggregators[0].calls().deals, 1);
+    world.aggregators[0].set_down(false);
+    world.step(EpochDelta::HOUR).await;
+    assert_eq!(world.submits(), 5, "all are ordered when it is back");
+}
