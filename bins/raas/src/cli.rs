@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use raas_devnet::NodeKind;
 
 /// A node that keeps data alive on Filecoin: replication, renewal and repair of storage deals.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Dev(Dev),
     /// The node.
     Run(Run),
+    /// Checks what a node would work with, and says how to mend what is wrong.
+    Doctor(Doctor),
     /// Stores a file with a node and has it kept alive.
     Store(Store),
     /// Has data kept alive that is somewhere already.
@@ -45,6 +48,9 @@ pub(crate) struct Demo {
     /// One JSON object a line instead of the story.
     #[arg(long)]
     pub(crate) json: bool,
+    /// What the devnet's node answers like.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) chain: ChainNode,
     /// Switches a part of the planner off, to see what it is needed for.
     #[arg(long, hide = true, value_parser = ["repair", "renewal"])]
     pub(crate) without: Vec<String>,
@@ -68,6 +74,31 @@ pub(crate) struct Dev {
     /// `curl -X POST DEVNET/devnet/advance --json '{"epochs":2880}'`.
     #[arg(long)]
     pub(crate) epoch_ms: Option<u64>,
+    /// What the devnet's node answers like.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) chain: ChainNode,
+}
+
+/// A kind of node that tells of the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChainNode {
+    /// A Lotus node.
+    #[default]
+    Lotus,
+    /// A Forest node.
+    Forest,
+    /// A public gateway in front of a Lotus node.
+    Gateway,
+}
+
+impl From<ChainNode> for NodeKind {
+    fn from(node: ChainNode) -> Self {
+        match node {
+            ChainNode::Lotus => Self::Lotus,
+            ChainNode::Forest => Self::Forest,
+            ChainNode::Gateway => Self::Gateway,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +112,19 @@ pub(crate) struct Run {
     /// One pass over what is due, a summary, exit.
     #[arg(long)]
     pub(crate) once: bool,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The configuration.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// Seconds that the answer to one question may take.
+    #[arg(long, default_value_t = 30.0)]
+    pub(crate) timeout: f64,
     /// JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -49,24 +49,43 @@ pub(crate) struct NodeConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LotusConfig {
+    /// The network that all endpoints must be on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
+    /// How far behind the head is final where an endpoint does not say.
+    #[serde(default = "default_finality")]
+    pub(crate) finality: EpochDelta,
+    /// How many endpoints must say a thing before money is spent on it, where there are so many.
+    #[serde(default = "default_witnesses")]
+    pub(crate) witnesses: usize,
+    /// Who is asked; the first is read, the others stand in for it and bear witness.
+    #[serde(rename = "endpoint", default)]
+    pub(crate) endpoints: Vec<EndpointConfig>,
+}
+
+/// A node of the chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointConfig {
     /// Lotus or Forest JSON-RPC, such as `http://127.0.0.1:1234/rpc/v1`.
     pub(crate) url: Url,
     /// A file with the bearer token, where one is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The network it must be on.
+    /// HTTP requests a second that it may be sent; as many as it answers when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) network: Option<String>,
-    /// How far behind the head is final where the endpoint does not say.
-    #[serde(default = "default_finality")]
-    pub(crate) finality: EpochDelta,
+    pub(crate) requests_per_second: Option<f64>,
+    /// HTTP requests under way at a time; the adapter's own number when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_flight: Option<usize>,
 }
 
 /// The DealStatus contract.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContractConfig {
-    /// Ethereum JSON-RPC; the chain's URL when left out.
+    /// Ethereum JSON-RPC; when left out the chain's endpoints with their tokens, of which the first is
+    /// written through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
     /// Its address, `0x…`.
@@ -175,6 +194,11 @@ fn default_finality() -> EpochDelta {
     EpochDelta::EC_FINALITY
 }
 
+/// One beside the first: what only one endpoint says may be its mistake.
+fn default_witnesses() -> usize {
+    2
+}
+
 fn default_latency() -> EpochDelta {
     EpochDelta::DAY
 }
@@ -192,9 +216,8 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .map_err(|error| BadInput(format!("cannot read {}: {error}", path.display())))?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
-            BadInput(format!("{} is not as it should be: {error}", path.display()))
-        })?;
+        let mut config = Self::parse(&text)
+            .map_err(|why| BadInput(format!("{} is not as it should be: {why}", path.display())))?;
         let base = path.parent().unwrap_or(Path::new("."));
         let base =
             fs::canonicalize(if base.as_os_str().is_empty() { Path::new(".") } else { base })
@@ -203,11 +226,25 @@ impl Config {
         Ok(config)
     }
 
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text)
+            .map_err(|error| written_before(text).unwrap_or_else(|| error.to_string()))?;
+        if config.lotus.endpoints.is_empty() {
+            return Err(format!("it names no endpoint of the chain: {HOW_TO_NAME_ONE}"));
+        }
+        if config.lotus.witnesses == 0 {
+            let how = "write 1 to believe the first endpoint alone, or 2 to have a second one \
+                       asked before money is spent";
+            return Err(format!("lotus.witnesses is 0: {how}"));
+        }
+        Ok(config)
+    }
+
     fn rebase(&mut self, base: &Path) {
-        let paths = [Some(&mut self.node.dir), self.lotus.token_file.as_mut()]
+        let paths = [Some(&mut self.node.dir), self.contract.key_file.as_mut()]
             .into_iter()
-            .chain([self.contract.key_file.as_mut()])
             .flatten()
+            .chain(self.lotus.endpoints.iter_mut().filter_map(|e| e.token_file.as_mut()))
             .chain(self.aggregators.iter_mut().map(|a| &mut a.key_file));
         for path in paths {
             *path = base.join(&*path);
@@ -215,49 +252,19 @@ impl Config {
     }
 }
 
-/// Reads a secret from a file of its own; nobody but its owner may read it.
-pub(crate) fn read_secret(path: &Path) -> Result<String> {
-    refuse_if_others_may_read(path)?;
-    let text = fs::read_to_string(path)
-        .map_err(|error| BadInput(format!("cannot read {}: {error}", path.display())))?;
-    Ok(text.trim().to_owned())
-}
+/// What to write, in words that fit into a line.
+const HOW_TO_NAME_ONE: &str = "add a section [[lotus.endpoint]] with url = \
+     \"http://127.0.0.1:1234/rpc/v1\" (and token_file = \"…\" where it asks for a token)";
 
-/// A file that holds a secret is its owner's alone.
-pub(crate) fn refuse_if_others_may_read(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path)
-            .map_err(|error| BadInput(format!("cannot read {}: {error}", path.display())))?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
-            return Err(BadInput(format!(
-                "{} holds a secret and may be read by others (mode {:o}): chmod 600 it",
-                path.display(),
-                mode & 0o777
-            ))
-            .into());
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
-}
-
-/// Writes a secret to a file of its own that nobody else may read. The name appears, or changes its
-/// content, when all of it is on the disk.
-pub(crate) fn write_secret(path: &Path, secret: &str) -> Result<()> {
-    use std::io::Write;
-    let failed = || format!("cannot write {}", path.display());
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Temporary files are their owner's alone (mode 600).
-    let mut file = tempfile::NamedTempFile::new_in(dir).with_context(failed)?;
-    file.write_all(secret.as_bytes()).with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
+/// What to change in a file that names its one endpoint as it was done before there could be several.
+fn written_before(text: &str) -> Option<String> {
+    let table: toml::Table = text.parse().ok()?;
+    let lotus = table.get("lotus")?.as_table()?;
+    let name = ["url", "token_file"].into_iter().find(|name| lotus.contains_key(*name))?;
+    Some(format!(
+        "[lotus] has {name}, but endpoints of the chain have sections of their own, for there may be \
+         several: move url and token_file from [lotus] into a section [[lotus.endpoint]] below it"
+    ))
 }
 
 #[cfg(test)]
@@ -267,7 +274,7 @@ mod tests {
     const MINIMAL: &str = r#"
         [node]
         dir = "state"
-        [lotus]
+        [[lotus.endpoint]]
         url = "http://127.0.0.1:1234/rpc/v1"
         [contract]
         address = "0x0000000000000000000000000000000000000001"
@@ -281,6 +288,7 @@ mod tests {
         let config = Config::read(&path).expect("a configuration");
         assert_eq!(config.node.dir, fs::canonicalize(dir.path()).expect("a path").join("state"));
         assert_eq!(config.lotus.finality, EpochDelta::new(900));
+        assert_eq!((config.lotus.witnesses, config.lotus.endpoints.len()), (2, 1));
         assert_eq!(config.api.listen.port(), 8787);
         assert!(!config.api.public_retrieval);
         assert_eq!(config.api.max_upload, DEFAULT_MAX_UPLOAD);
@@ -297,13 +305,41 @@ mod tests {
         assert!(error.to_string().contains("kubo-v1"), "{error}");
     }
 
-    #[test]
-    fn a_misspelt_setting_is_bad_input_that_names_it() {
+    fn refusal(text: &str) -> String {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("raas.toml");
-        fs::write(&path, MINIMAL.replace("url =", "ulr =")).expect("written");
-        let error = Config::read(&path).expect_err("a misspelt setting");
-        assert!(error.is::<BadInput>() && error.to_string().contains("ulr"), "{error}");
+        fs::write(&path, text).expect("written");
+        let error = Config::read(&path).expect_err("it cannot be used");
+        assert!(error.is::<BadInput>(), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_bad_input_that_names_it() {
+        let error = refusal(&MINIMAL.replace("url =", "ulr ="));
+        assert!(error.contains("ulr"), "{error}");
+    }
+
+    #[test]
+    fn an_endpoint_written_as_before_is_told_how_to_write_it_now() {
+        let before = MINIMAL.replace("[[lotus.endpoint]]", "[lotus]");
+        let error = refusal(&before);
+        assert!(
+            error.contains("[lotus] has url") && error.contains("[[lotus.endpoint]]"),
+            "{error}"
+        );
+        // Beside a new one too, and the token alone.
+        let both = format!("{MINIMAL}\n[lotus]\ntoken_file = \"token\"\n");
+        let error = refusal(&both);
+        assert!(error.contains("[lotus] has token_file"), "{error}");
+    }
+
+    #[test]
+    fn a_chain_without_endpoints_or_witnesses_is_refused() {
+        let error = refusal(&MINIMAL.replace("[[lotus.endpoint]]", "[lotus]").replace("url", "# "));
+        assert!(error.contains("names no endpoint") && error.contains("url = "), "{error}");
+        let error = refusal(&format!("lotus.witnesses = 0\n{MINIMAL}"));
+        assert!(error.contains("write 1"), "{error}");
     }
 
     /// The sample in the README, taken from there.
@@ -313,42 +349,31 @@ mod tests {
         let sample = readme.split("```toml").nth(1).and_then(|rest| rest.split("```").next());
         let sample = sample.expect("a sample");
         let config: Config = toml::from_str(sample).expect("a configuration");
-        let keys = |value: toml::Table| -> Vec<(String, Vec<String>)> {
-            let sections = value.into_iter().map(|(name, section)| {
-                let section = match section {
-                    toml::Value::Array(mut all) => all.remove(0),
-                    section => section,
-                };
-                let table = section.as_table().expect("a section");
-                let mut keys: Vec<String> = table.keys().cloned().collect();
-                keys.sort_unstable();
-                (name, keys)
-            });
-            sections.collect()
-        };
         let all = toml::Table::try_from(&config).expect("a table");
-        assert_eq!(keys(sample.parse().expect("a table")), keys(all));
+        assert_eq!(settings(&sample.parse().expect("a table")), settings(&all));
         // What may be left out is not.
-        assert!(config.lotus.token_file.is_some() && config.lotus.network.is_some());
+        let endpoint = &config.lotus.endpoints[0];
+        assert!(config.lotus.network.is_some() && endpoint.token_file.is_some());
+        assert!(endpoint.requests_per_second.is_some() && endpoint.in_flight.is_some());
         assert!(config.contract.url.is_some() && config.contract.key_file.is_some());
         assert!(config.aggregators[0].network.is_some() && config.retrieval.ipni.is_some());
         assert_eq!(config.api.max_upload, DEFAULT_MAX_UPLOAD);
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_secret_that_others_may_read_is_refused() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("key");
-        write_secret(&path, "sesame\n").expect("written");
-        assert_eq!(read_secret(&path).expect("a secret"), "sesame");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
-        let error = read_secret(&path).expect_err("others may read it").to_string();
-        assert!(error.contains("chmod 600") && !error.contains("sesame"), "{error}");
-        // Written anew it is its owner's alone again.
-        write_secret(&path, "sesame").expect("written");
-        assert_eq!(read_secret(&path).expect("a secret"), "sesame");
-        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+    /// The names of all settings; of an array, those of its first table.
+    fn settings(table: &toml::Table) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for (name, value) in table {
+            let value = match value {
+                toml::Value::Array(all) => all.first(),
+                value => Some(value),
+            };
+            match value.and_then(toml::Value::as_table) {
+                Some(below) => names.extend(settings(below).iter().map(|n| format!("{name}.{n}"))),
+                None => names.push(name.clone()),
+            }
+        }
+        names.sort_unstable();
+        names
     }
 }

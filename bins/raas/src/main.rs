@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod output;
 mod sandbox;
+mod secret;
 mod signals;
 mod wiring;
 

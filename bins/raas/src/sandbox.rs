@@ -9,15 +9,16 @@ use std::{
 
 use anyhow::{Context, Result};
 use raas_deal_status_evm::{Deployment, EndpointSettings, SigningKey, deploy};
-use raas_devnet::{Devnet, DevnetConfig};
+use raas_devnet::{Devnet, DevnetConfig, NodeConfig as DevnetNode, NodeKind};
 use raas_types::EpochDelta;
 
 use crate::{
     config::{
-        AggregatorConfig, ApiConfig, Config, ContractConfig, LotusConfig, NodeConfig,
-        RetrievalConfig, write_secret,
+        AggregatorConfig, ApiConfig, Config, ContractConfig, EndpointConfig, LotusConfig,
+        NodeConfig, RetrievalConfig,
     },
     output::BadInput,
+    secret::write_secret,
     wiring::url,
 };
 
@@ -30,7 +31,7 @@ const DEPLOY_PATIENCE: Duration = Duration::from_secs(60);
 /// What the directory of a sandbox holds.
 const CONFIG_FILE: &str = "raas.toml";
 const NODE_DIR: &str = "node";
-pub(crate) const DEVNET_DIR: &str = "devnet";
+const DEVNET_DIR: &str = "devnet";
 
 /// A devnet and the configuration of a node on it.
 #[derive(Debug)]
@@ -73,6 +74,13 @@ impl Sandbox {
     }
 }
 
+/// The settings of a devnet with one node of this kind.
+pub(crate) fn devnet_settings(dir: &Path, kind: NodeKind) -> DevnetConfig {
+    let mut settings = DevnetConfig::new(dir.join(DEVNET_DIR));
+    settings.nodes = vec![DevnetNode { kind, token: None }];
+    settings
+}
+
 /// Whether there is any file below a directory.
 fn holds_files(dir: &Path) -> bool {
     let Ok(mut entries) = fs::read_dir(dir) else { return false };
@@ -111,10 +119,15 @@ fn config_for(devnet: &Devnet, deployment: &Deployment, dir: &Path) -> Result<Co
     Ok(Config {
         node: NodeConfig { dir: NODE_DIR.into(), name: "raas".to_owned(), period: 0.25 },
         lotus: LotusConfig {
-            url: url(&urls.lotus)?,
-            token_file: None,
             network: Some("devnet".to_owned()),
             finality: EpochDelta::new(30),
+            witnesses: 2,
+            endpoints: vec![EndpointConfig {
+                url: url(&urls.lotus)?,
+                token_file: None,
+                requests_per_second: None,
+                in_flight: None,
+            }],
         },
         contract: ContractConfig {
             url: None,

@@ -23,8 +23,9 @@ use raas_types::{AggregatorName, ChainEpoch};
 use url::Url;
 
 use crate::{
-    config::{AggregatorConfig, Config, ContractConfig, read_secret, write_secret},
+    config::{AggregatorConfig, Config, ContractConfig, EndpointConfig, LotusConfig},
     output::BadInput,
+    secret::{read_secret, write_secret},
 };
 
 /// The file in the node's directory that holds the API token.
@@ -40,13 +41,15 @@ pub(crate) fn node_from_config(config: &Config, without: Without) -> Result<Node
         .with_context(|| format!("cannot open the blobs in {}", dir.display()))?;
     let mut builder = Node::builder()
         .settings(settings_from_config(config, without)?)
-        .chain(Arc::new(chain_from_config(config)?))
         .store(Arc::new(store))
         .blobs(blobs);
-    let contract = contract_settings_from_config(config)?;
-    builder = builder.contract(Arc::new(EvmDealStatus::new(contract.clone())?));
+    for endpoint in &config.lotus.endpoints {
+        builder = builder.chain(Arc::new(chain_from_config(&config.lotus, endpoint)?));
+    }
+    builder = builder.contract(Arc::new(contract_from_config(config)?));
     if let Some(key) = key_from_config(&config.contract)? {
-        builder = builder.recorder(Arc::new(EvmDealRecorder::new(contract, key)?));
+        let settings = contract_settings_from_config(config)?;
+        builder = builder.recorder(Arc::new(EvmDealRecorder::new(settings, key)?));
     }
     for aggregator in &config.aggregators {
         builder = builder.aggregator(aggregator_from_config(aggregator)?);
@@ -54,10 +57,11 @@ pub(crate) fn node_from_config(config: &Config, without: Without) -> Result<Node
     for source in sources_from_config(config)? {
         builder = builder.source(source);
     }
-    Ok(builder.build()?)
+    // Each of these is a matter of the configuration.
+    Ok(builder.build().map_err(|error| BadInput(error.to_string()))?)
 }
 
-fn settings_from_config(config: &Config, without: Without) -> Result<Settings> {
+pub(crate) fn settings_from_config(config: &Config, without: Without) -> Result<Settings> {
     let period = Duration::try_from_secs_f64(config.node.period)
         .ok()
         .filter(|period| !period.is_zero())
@@ -67,40 +71,69 @@ fn settings_from_config(config: &Config, without: Without) -> Result<Settings> {
     Ok(Settings {
         name: config.node.name.clone(),
         network: config.lotus.network.clone(),
+        witnesses: config.lotus.witnesses,
         period,
         without,
         ..Settings::default()
     })
 }
 
-fn chain_from_config(config: &Config) -> Result<JsonRpcLotus> {
-    let mut lotus = JsonRpcLotusConfig::new(config.lotus.url.clone());
-    lotus.finality_fallback = config.lotus.finality;
-    if let Some(path) = &config.lotus.token_file {
+/// One endpoint of the chain.
+pub(crate) fn chain_from_config(
+    config: &LotusConfig,
+    endpoint: &EndpointConfig,
+) -> Result<JsonRpcLotus> {
+    let mut lotus = JsonRpcLotusConfig::new(endpoint.url.clone());
+    lotus.finality_fallback = config.finality;
+    lotus.requests_per_second = endpoint.requests_per_second;
+    if let Some(in_flight) = endpoint.in_flight {
+        lotus.max_in_flight = in_flight;
+    }
+    if let Some(path) = &endpoint.token_file {
         lotus.token = Some(raas_lotus_jsonrpc::Token::new(read_secret(path)?));
     }
-    Ok(JsonRpcLotus::new(lotus)?)
+    // Nothing is asked yet: it is the configuration that cannot be used.
+    let refused = |error| BadInput(format!("lotus.endpoint: {error}"));
+    Ok(JsonRpcLotus::new(lotus).map_err(refused)?)
 }
 
-fn contract_settings_from_config(config: &Config) -> Result<ContractSettings> {
-    let ContractConfig { url, address, from_epoch, .. } = &config.contract;
-    let mut endpoint =
-        EndpointSettings::new(url.clone().unwrap_or_else(|| config.lotus.url.clone()));
-    if let (None, Some(path)) = (url, &config.lotus.token_file) {
-        endpoint.token = Some(read_secret(path)?);
-    }
+/// The contract, read at all endpoints that it may be asked at.
+fn contract_from_config(config: &Config) -> Result<EvmDealStatus> {
+    let contract = EvmDealStatus::new(contract_settings_from_config(config)?)?;
+    let others = contract_endpoints_from_config(config)?.into_iter().skip(1);
+    others.into_iter().try_fold(contract, |contract, other| Ok(contract.also(other)?))
+}
+
+/// The contract behind the first of its endpoints, which is the one to write through.
+pub(crate) fn contract_settings_from_config(config: &Config) -> Result<ContractSettings> {
+    let ContractConfig { address, from_epoch, .. } = &config.contract;
+    let first = contract_endpoints_from_config(config)?.into_iter().next();
+    let endpoint = first.ok_or_else(|| BadInput("contract.url is missing".to_owned()))?;
     let contract =
         address.parse().map_err(|error| BadInput(format!("contract.address: {error}")))?;
     Ok(ContractSettings { endpoint, contract, from_epoch: ChainEpoch::new(*from_epoch) })
 }
 
-fn key_from_config(config: &ContractConfig) -> Result<Option<SigningKey>> {
+/// Where the contract may be asked, best first: where it is said, else wherever the chain is.
+pub(crate) fn contract_endpoints_from_config(config: &Config) -> Result<Vec<EndpointSettings>> {
+    if let Some(url) = &config.contract.url {
+        return Ok(vec![EndpointSettings::new(url.clone())]);
+    }
+    let of_chain = config.lotus.endpoints.iter().map(|endpoint| {
+        let mut settings = EndpointSettings::new(endpoint.url.clone());
+        settings.token = endpoint.token_file.as_deref().map(read_secret).transpose()?;
+        Ok(settings)
+    });
+    of_chain.collect()
+}
+
+pub(crate) fn key_from_config(config: &ContractConfig) -> Result<Option<SigningKey>> {
     let Some(path) = &config.key_file else { return Ok(None) };
     let key = read_secret(path)?.parse();
     Ok(Some(key.map_err(|error| BadInput(format!("{}: {error}", path.display())))?))
 }
 
-fn aggregator_from_config(config: &AggregatorConfig) -> Result<Arc<dyn Aggregator>> {
+pub(crate) fn aggregator_from_config(config: &AggregatorConfig) -> Result<Arc<dyn Aggregator>> {
     let mut lighthouse = LighthouseConfig::at(
         AggregatorName::new(config.name.clone()),
         config.api.clone(),
@@ -117,7 +150,7 @@ fn aggregator_from_config(config: &AggregatorConfig) -> Result<Arc<dyn Aggregato
 }
 
 /// The aggregators' gateways first, then other gateways, then whoever IPNI knows.
-fn sources_from_config(config: &Config) -> Result<Vec<Arc<dyn DataSource>>> {
+pub(crate) fn sources_from_config(config: &Config) -> Result<Vec<Arc<dyn DataSource>>> {
     let mut sources: Vec<Arc<dyn DataSource>> = Vec::new();
     let gateways = config.aggregators.iter().map(|a| &a.gateway);
     for gateway in gateways.chain(&config.retrieval.gateways) {

@@ -210,10 +210,46 @@ fn one_pass_says_what_it_did() {
     for args in [&["run", "--once", "--json", "--config"][..], &["run", "--once", "--config"]] {
         let output = raas().args(args).arg(world.config()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert!(!output.stdout.is_empty());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("requests"), "{said}");
     }
+    let output = raas().args(["run", "--once", "--json", "--config"]).arg(world.config()).output();
+    let report = last_line(&output.expect("it runs"));
+    let asked = report["rpc"].as_object().expect("endpoints");
+    assert_eq!(asked.len(), 1, "{report}");
+    let lotus = asked.values().next().expect("an endpoint");
+    assert!(lotus["requests"].as_u64() >= Some(4), "an introduction is four requests: {report}");
+    assert!(lotus["bytes_received"].as_u64() > lotus["bytes_sent"].as_u64(), "{report}");
+    let heads = &lotus["methods"]["Filecoin.ChainHead"];
+    assert!(heads["calls"].as_u64() >= Some(1) && heads["elements"] == heads["calls"], "{report}");
     let missing = raas().args(["run", "--config", "/no/such/raas.toml"]).output().expect("it runs");
     assert_eq!(missing.status.code(), Some(2), "{}", stderr(&missing));
+}
+
+/// Exit code 2: what is written there about endpoints cannot be worked with.
+#[test]
+fn endpoints_that_cannot_be_used_are_bad_input() {
+    let world = World::start();
+    let config = fs::read_to_string(world.config()).expect("a configuration");
+    let endpoint = format!("[[lotus.endpoint]]\nurl = \"{}\"\n", world.devnet.url("lotus"));
+    assert!(config.contains(&endpoint), "{config}");
+    let before = endpoint.replace("[[lotus.endpoint]]\n", "");
+    let before = config.replace(&endpoint, "").replace("[lotus]\n", &format!("[lotus]\n{before}"));
+    let pace = format!("{endpoint}requests_per_second = 0.0\n");
+    for (config, says) in [
+        (before, "[[lotus.endpoint]]"),
+        (config.replace(&endpoint, ""), "names no endpoint"),
+        (config.replace(&endpoint, &endpoint.repeat(2)), "is there twice"),
+        (config.replace(&endpoint, &pace), "requests_per_second must be"),
+        (config.replace(&endpoint, &format!("{endpoint}in_flight = 0\n")), "at least 1"),
+        (config.replace("http://", "ftp://"), "http:// or https://"),
+    ] {
+        fs::write(world.config(), &config).expect("written");
+        let output = raas().args(["run", "--once", "--config"]).arg(world.config()).output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{config}: {}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{config}: {}", stderr(&output));
+    }
 }
 
 /// `api.max_upload` and `api.profile` of the configuration, and retrieval for callers with the token

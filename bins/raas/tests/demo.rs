@@ -78,6 +78,20 @@ fn the_demo_holds_for_an_empty_file() {
 }
 
 #[test]
+fn the_demo_holds_over_a_forest_node_and_over_a_gateway() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("file");
+    fs::write(&file, b"told by others").expect("written");
+    for chain in ["forest", "gateway"] {
+        let (events, code, errors) = demo(&file, &["--chain", chain]);
+        let summary = events.last().unwrap_or_else(|| panic!("no event: {errors}"));
+        assert_eq!((code, &summary["ok"]), (Some(0), &true.into()), "{chain}: {summary} {errors}");
+        let counts = [&summary["replicas"], &summary["repairs"], &summary["renewals"]];
+        assert_eq!(counts, [3, 1, 3], "{chain}: {summary}");
+    }
+}
+
+#[test]
 fn the_demo_holds_for_one_byte_under_a_name_with_spaces_and_emoji() {
     holds(b"x", "a name with spaces and \u{1f40b}.txt");
 }

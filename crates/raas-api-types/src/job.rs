@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::EvidenceView;
+
 /// A page of jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobList {
@@ -80,19 +82,6 @@ pub struct ReplicaView {
     pub end: Option<i64>,
     /// The piece that its sector holds.
     pub piece: Option<String>,
-}
-
-/// What a verdict is known from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceView {
-    /// The pinned epoch.
-    pub epoch: i64,
-    /// The block CIDs of the pinned tipset.
-    pub tipset: Vec<String>,
-    /// Whether the tipset was final.
-    pub finalized: bool,
-    /// Who was asked.
-    pub endpoint: String,
 }
 
 /// An order to an aggregator.

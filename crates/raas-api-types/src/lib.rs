@@ -4,15 +4,19 @@
 //! as `"30d"` or `"12h"`. CIDs, providers (`"f01000"`) and hashes are text. Unknown fields of a
 //! request are refused, so that a misspelt term is not silently dropped.
 
+mod alert;
 mod data;
+mod evidence;
 mod job;
 mod problem;
 mod register;
 
+pub use alert::{AlertList, AlertView};
 pub use data::{StoreQuery, Stored};
+pub use evidence::{Answer, DealAnswer, EvidenceView, SaidView, SectorAnswer, WitnessView};
 pub use job::{
-    ContractAnswer, ContractAnswers, EvidenceView, FetchedView, JobList, JobView, Look, OrderView,
-    ReplicaView, TermsView, TransactionView,
+    ContractAnswer, ContractAnswers, FetchedView, JobList, JobView, Look, OrderView, ReplicaView,
+    TermsView, TransactionView,
 };
 pub use problem::{Problem, RegisterProblem};
 pub use register::{

@@ -1,16 +1,18 @@
 //! The domain into answers: what is known of a job becomes a [`JobView`].
 
 use raas_api_types::{
-    ContractAnswer, ContractAnswers, EvidenceView, FetchedView, JobView, Look, OrderView,
-    ReplicaView, TermsView, TransactionView,
+    ContractAnswer, ContractAnswers, FetchedView, JobView, Look, OrderView, ReplicaView, TermsView,
+    TransactionView,
 };
 use raas_runtime::{JobStatus, LookRecord, ReplicaStatus, Retrieved};
 use raas_types::{
-    ChainEpoch, Evidence, Job, ListedDeal, Order, OrderState, Provenance, SubmissionId, Terms,
-    Transaction, TransactionPurpose, TransactionState, Trust, VerdictKind,
+    ChainEpoch, Job, ListedDeal, Order, OrderState, Provenance, SubmissionId, Terms, Transaction,
+    TransactionPurpose, TransactionState, Trust, VerdictKind,
 };
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::evidence;
 
 /// A job without its replicas, orders and looks, as lists show it.
 pub(crate) fn job(
@@ -62,13 +64,13 @@ fn terms(terms: &Terms) -> TermsView {
 
 fn replica(ReplicaStatus { memory, .. }: &ReplicaStatus) -> ReplicaView {
     let proposal = memory.proposal.as_ref();
-    let (verdict, evidence) = memory.last.as_ref().map(|(v, e)| (v, e)).unzip();
+    let (verdict, known_by) = memory.last.as_ref().map(|(v, e)| (v, e)).unzip();
     ReplicaView {
         deal: memory.listed.deal.get(),
         provider: memory.listed.provider.to_string(),
         verdict: verdict.map_or(VerdictKind::Unknown, |verdict| verdict.kind()).to_string(),
         particulars: verdict.map_or(Value::Null, data),
-        evidence: evidence.map(self::evidence),
+        evidence: known_by.map(evidence::view),
         known_from: match memory.provenance {
             Provenance::Ordered { .. } => "ordered",
             Provenance::Shown { .. } => "shown",
@@ -80,15 +82,6 @@ fn replica(ReplicaStatus { memory, .. }: &ReplicaStatus) -> ReplicaView {
         start: proposal.map(|proposal| proposal.start.get()),
         end: proposal.map(|proposal| proposal.end.get()),
         piece: proposal.map(|proposal| proposal.piece.cid.to_string()),
-    }
-}
-
-fn evidence(evidence: &Evidence) -> EvidenceView {
-    EvidenceView {
-        epoch: evidence.epoch.get(),
-        tipset: evidence.tipset.blocks().iter().map(ToString::to_string).collect(),
-        finalized: evidence.finalized,
-        endpoint: evidence.endpoint.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `POST /register_jobs` | registers one job or an array of them |
 //! | `POST /v1/data` | takes a file, answers its CID, registers a job where terms are given |
 //! | `GET /v1/jobs`, `GET`, `DELETE /v1/jobs/{id}` | what is asked for and how it goes |
+//! | `GET /v1/alerts` | what an operator should know |
 //! | `GET /ipfs/{cid}` | the file; `?format=car` the DAG, `?format=raw` the root block |
 //! | `/healthz`, `/readyz`, `/metrics` | for whoever runs the node |
 //!
@@ -18,10 +19,12 @@
 //!
 //! Serving is the embedder's: hand the router to `axum::serve`.
 
+mod alerts;
 mod auth;
 mod body;
 mod convert;
 mod data;
+mod evidence;
 mod face;
 mod flights;
 mod health;
@@ -62,6 +65,7 @@ pub fn router(face: Face) -> Router {
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))
         .route("/v1/data", post(data::upload))
+        .route("/v1/alerts", get(alerts::list))
         .route("/ipfs/{cid}", get(retrieval::serve))
         .route("/ipfs/{cid}/{*path}", get(retrieval::no_paths))
         .route("/healthz", get(health::healthz))
@@ -79,7 +83,7 @@ pub fn router(face: Face) -> Router {
 
 async fn nothing_here(uri: Uri) -> Failure {
     Failure::not_found(format!(
-        "there is nothing at {}; try /v1/jobs, /v1/data, /register_jobs or /ipfs/{{cid}}",
+        "there is nothing at {}; try /v1/jobs, /v1/data, /v1/alerts, /register_jobs or /ipfs/{{cid}}",
         uri.path()
     ))
 }

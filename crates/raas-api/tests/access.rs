@@ -7,6 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{CID, TOKEN, World, problem};
+use raas_api_types::AlertList;
 use raas_lotus::FakeFault;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ async fn a_token_is_asked_for_everywhere_but_at_the_probes() {
         (Method::GET, "/v1/jobs"),
         (Method::GET, "/v1/jobs/x"),
         (Method::DELETE, "/v1/jobs/x"),
+        (Method::GET, "/v1/alerts"),
         (Method::GET, "/metrics"),
         (Method::GET, &retrieval),
         (Method::HEAD, &retrieval),
@@ -60,6 +62,7 @@ async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
         (Method::PUT, "/v1/jobs", "GET,HEAD"),
         (Method::PATCH, "/v1/jobs/x", "GET,HEAD,DELETE"),
         (Method::GET, "/v1/data", "POST"),
+        (Method::POST, "/v1/alerts", "GET,HEAD"),
         (Method::DELETE, "/ipfs/x", "GET,HEAD"),
     ] {
         let answer = world.request(method.clone(), path).send().await.unwrap();
@@ -118,6 +121,69 @@ async fn the_token_opens_and_no_answer_repeats_it() {
         let text = world.get(path).send().await.unwrap().text().await.unwrap();
         assert!(!text.contains(TOKEN), "{path}");
     }
+}
+
+/// An endpoint that is set aside is told of everywhere, and when it is back nowhere.
+#[tokio::test]
+async fn an_endpoint_that_is_set_aside_shows_until_it_is_back() {
+    let (world, second) = World::twice_seen().await;
+    let shown = async || {
+        let alerts = world.get("/v1/alerts").send().await.unwrap();
+        let alerts: AlertList = alerts.json().await.unwrap();
+        let ready = world.stranger(Method::GET, "/readyz").send().await.unwrap();
+        let ready: Value = ready.json().await.unwrap();
+        (alerts.alerts, ready["endpoints"].clone(), metrics(&world).await)
+    };
+    let gauge = "raas_endpoint_set_aside{endpoint=\"second.example\"}";
+    let alerts_gauge = "raas_alerts{code=\"endpoint_aside\"}";
+    world.node.pass().await;
+    let (alerts, endpoints, metrics) = shown().await;
+    assert_eq!((alerts, metrics[gauge], metrics[alerts_gauge]), (vec![], 0, 0));
+    assert_eq!(endpoints[1], json!({"endpoint": "second.example", "set_aside": null}));
+
+    second.fail(FakeFault::Endpoint);
+    world.node.pass().await;
+    let (alerts, endpoints, metrics) = shown().await;
+    let [alert] = &alerts[..] else { panic!("{alerts:?}") };
+    assert_eq!((alert.code.as_str(), alert.about.as_str()), ("endpoint_aside", "second.example"));
+    assert_eq!((alert.since, alert.words.is_empty()), (Some(9970), false));
+    assert_eq!(endpoints[1]["set_aside"], json!(alert.words));
+    assert_eq!(endpoints[0]["set_aside"], Value::Null);
+    assert_eq!((metrics[gauge], metrics[alerts_gauge]), (1, 1));
+    assert_eq!(metrics["raas_endpoints_set_aside_total"], 1);
+
+    second.heal(FakeFault::Endpoint);
+    world.node.pass().await;
+    let (alerts, _, metrics) = shown().await;
+    assert_eq!((alerts, metrics[gauge], metrics[alerts_gauge]), (vec![], 0, 0));
+}
+
+#[tokio::test]
+async fn metrics_tell_what_each_endpoint_was_asked() {
+    let (world, _) = World::twice_seen().await;
+    world.node.pass().await;
+    let metrics = metrics(&world).await;
+    let mut asked = 0;
+    for (endpoint, usage) in world.node.rpc_usage() {
+        for (name, value) in [
+            ("requests", usage.requests),
+            ("throttled", usage.throttled),
+            ("bytes_sent", usage.bytes_sent),
+            ("bytes_received", usage.bytes_received),
+        ] {
+            let sample = format!("raas_rpc_{name}_total{{endpoint=\"{endpoint}\"}}");
+            assert_eq!(metrics[&sample], i64::try_from(value).unwrap(), "{sample}");
+        }
+        for (method, of) in usage.methods {
+            let labels = format!("endpoint=\"{endpoint}\",method=\"{method}\"");
+            for (name, value) in [("calls", of.calls), ("elements", of.elements)] {
+                let sample = format!("raas_rpc_{name}_total{{{labels}}}");
+                assert_eq!(metrics[&sample], i64::try_from(value).unwrap(), "{sample}");
+                asked += value;
+            }
+        }
+    }
+    assert!(asked > 0, "{metrics:?}");
 }
 
 /// Samples by name and labels; every line must be one, or a comment.

@@ -7,14 +7,18 @@ mod common;
 use std::{collections::BTreeSet, sync::Arc};
 
 use common::{CID, World, problem};
-use raas_api_types::{ContractAnswer, JobList, JobView, RegisterResponse, RegisterStatus};
+use raas_api_types::{
+    Answer::{Failed, Found, NotFound},
+    ContractAnswer, JobList, JobView, RegisterResponse, RegisterStatus,
+};
 use raas_job_store::{Change, JobStore, MemoryJobStore};
 use raas_retrieval::MemorySource;
 use raas_types::{
-    AggregatorName, Cause, ChainEpoch, Cid, DealId, DealMemory, DealProposal, Evidence, FaultSince,
-    JobId, ListedDeal, Order, OrderId, OrderState, PaddedSize, PieceInfo, Provenance, ProviderId,
-    SectorNumber, Ticket, TipsetKey, Transaction, TransactionPurpose, TransactionState, TxHash,
-    Verdict,
+    AggregatorName, Cause, ChainEpoch, Cid, DealActivation, DealId, DealMemory, DealProposal,
+    DealReading, Evidence, FaultSince, JobId, ListedDeal, OnChainDeal, Order, OrderId, OrderState,
+    PaddedSize, PieceInfo, Provenance, ProviderId, Said, SectorHealth, SectorNumber, SectorReading,
+    SectorStatus, Ticket, TipsetKey, Transaction, TransactionPurpose, TransactionState, TxHash,
+    Verdict, Witness,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -248,6 +252,31 @@ async fn a_job_shows_its_replicas_orders_and_transactions() {
     let evidence = old.evidence.as_ref().unwrap();
     assert_eq!((evidence.epoch, &*evidence.tipset), (500, &[CID.to_owned()][..]));
     assert_eq!((evidence.finalized, evidence.endpoint.as_str()), (true, "lotus.example"));
+    let said = evidence.said.as_ref().unwrap();
+    let sector = said.sector.as_ref().unwrap();
+    assert_eq!((said.deal.method.as_str(), said.deal.answer), ("StateMarketStorageDeal", Found));
+    assert_eq!(
+        (said.deal.provider.as_deref(), said.deal.piece.as_deref()),
+        (Some("f01000"), Some(CID))
+    );
+    assert_eq!(
+        (said.deal.start, said.deal.end, said.deal.activated),
+        (Some(100), Some(9000), Some(99))
+    );
+    assert_eq!(
+        (sector.method.as_deref(), said.deal.sector),
+        (Some("StateMinerPartitions"), Some(3))
+    );
+    assert_eq!(
+        (sector.health.as_deref(), sector.deadline, sector.partition),
+        (Some("faulty"), Some(47), Some(0))
+    );
+    assert_eq!((sector.first_missed, sector.next_deadline_end), (Some(400), Some(540)));
+    let witness = evidence.witness.as_ref().unwrap();
+    assert_eq!((witness.endpoint.as_str(), witness.said.deal.answer), ("second.example", NotFound));
+    assert_eq!((witness.said.deal.next_id, witness.said.deal.end), (Some(900), None));
+    let sector = witness.said.sector.as_ref().unwrap();
+    assert_eq!((sector.answer, sector.error.as_deref()), (Failed, Some("no answer in time")));
     assert_eq!((old.start, old.end, old.sector), (Some(100), Some(9000), Some(3)));
     assert_eq!((old.piece.as_deref(), old.replaces), (Some(CID), None));
     assert_eq!((new.deal, new.verdict.as_str(), &new.particulars), (8, "unknown", &Value::Null));
@@ -266,6 +295,31 @@ async fn a_job_shows_its_replicas_orders_and_transactions() {
     assert_eq!(complete.reason.as_deref(), Some("reverted"));
 }
 
+/// A faulty sector, as an endpoint tells of it that dates faults.
+fn told(proposal: DealProposal) -> Said {
+    let at = ChainEpoch::new;
+    let activation = DealActivation { sector: SectorNumber::new(3), at: at(99), slashed: None };
+    let status = SectorStatus {
+        deadline: Some(47),
+        partition: Some(0),
+        first_missed: Some(at(400)),
+        next_deadline_end: Some(at(540)),
+        ..SectorStatus::of(SectorHealth::Faulty)
+    };
+    Said {
+        deal: DealReading::Found(OnChainDeal { proposal, activation: Some(activation) }),
+        sector: Some(SectorReading::Found(status)),
+    }
+}
+
+/// The answer of an endpoint that knows neither.
+fn nothing_told() -> Said {
+    Said {
+        deal: DealReading::NotFound { next_id: Some(DealId::new(900)) },
+        sector: Some(SectorReading::Failed("no answer in time".to_owned())),
+    }
+}
+
 /// A lost replica, its successor, an order in each state, and two transactions.
 fn history(job: &JobId) -> Change {
     let cid: Cid = CID.parse().unwrap();
@@ -275,14 +329,15 @@ fn history(job: &JobId) -> Change {
         provider: ProviderId::new(provider),
     };
     let mut old = DealMemory::first_heard(listed(7, 1000), Provenance::Contract, epoch(90));
-    old.proposal = Some(DealProposal {
+    let proposal = DealProposal {
         piece: PieceInfo { cid, size: PaddedSize::MIN },
         provider: ProviderId::new(1000),
         start: epoch(100),
         end: epoch(9000),
         verified: false,
         label: String::new(),
-    });
+    };
+    old.proposal = Some(proposal.clone());
     old.sector = Some(SectorNumber::new(3));
     let verdict = Verdict::Faulty { since: FaultSince::Exact(epoch(400)), end: epoch(9000) };
     let evidence = Evidence {
@@ -290,6 +345,8 @@ fn history(job: &JobId) -> Change {
         epoch: epoch(500),
         finalized: true,
         endpoint: "lotus.example".to_owned(),
+        said: Some(told(proposal.clone())),
+        witness: Some(Witness { endpoint: "second.example".to_owned(), said: nothing_told() }),
     };
     old.last = Some((verdict, evidence));
     let order = |i: i64, state| Order {

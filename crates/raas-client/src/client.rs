@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, time::Duration};
 
 use raas_api_types::{
-    JobList, JobView, Problem, RegisterProblem, RegisterRequest, RegisterResponse,
+    AlertList, JobList, JobView, Problem, RegisterProblem, RegisterRequest, RegisterResponse,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -94,6 +94,11 @@ impl Client {
     pub async fn remove(&self, id: &str) -> Result<()> {
         let response = self.send(self.request(Method::DELETE, &["v1", "jobs", id])?).await?;
         self.accept(response).await.map(drop)
+    }
+
+    /// What an operator of the node should know now.
+    pub async fn alerts(&self) -> Result<AlertList> {
+        self.call(self.request(Method::GET, &["v1", "alerts"])?).await
     }
 
     /// A request to a path below the base URL, with the token.

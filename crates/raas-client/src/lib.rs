@@ -33,6 +33,7 @@ pub use client::Client;
 pub use error::{Error, Result};
 pub use get::Retrieved;
 pub use raas_api_types::{
-    JobList, JobView, Problem, RegisterRequest, RegisterResponse, RegisterResult, RegisterStatus,
-    RenewalTerms, RepairTerms, ReplicationTerms, Span, StoreQuery, Stored,
+    AlertList, AlertView, JobList, JobView, Problem, RegisterRequest, RegisterResponse,
+    RegisterResult, RegisterStatus, RenewalTerms, RepairTerms, ReplicationTerms, Span, StoreQuery,
+    Stored,
 };

@@ -185,6 +185,7 @@ async fn jobs_are_registered_listed_shown_and_removed() {
     let again = world.client.register(&[good]).await.unwrap();
     assert_eq!(again.results[0].status, RegisterStatus::Existing);
 
+    assert_eq!(world.client.alerts().await.unwrap().alerts, []);
     let list = world.client.jobs(None).await.unwrap();
     let [job] = &list.jobs[..] else { panic!("{list:?}") };
     assert_eq!(world.client.job(&job.id).await.unwrap().cid, cid.to_string());

@@ -49,9 +49,9 @@ mod verdict;
 
 pub use aggregators::{FRUITLESS_LIMIT, RETRY_DELAY_MAX};
 pub use explain::explain;
-pub use memory::{CONFIRMATION, is_confirmed, remember};
+pub use memory::{CONFIRMATION, is_confirmed, is_stale, remember};
 pub use observation::{AggregatorView, DataView, JobView, Observation, Replica};
 pub use plan::{MAX_AGE, ORDER_POLL, Plan, Step, Urgency, plan};
 pub use reason::Reason;
 pub use terms::{MAX_TARGET, TermError, TermWarning, Wanted, check_terms, combine};
-pub use verdict::{sector_of, verdict};
+pub use verdict::{corroborate, judge, sector_of, verdict};

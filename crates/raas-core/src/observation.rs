@@ -40,6 +40,8 @@ pub struct Replica {
     pub verdict: Verdict,
     /// Whether a loss was seen at two tipsets far enough apart.
     pub confirmed: bool,
+    /// When the verdict grows stale: the chain may say something else from there on.
+    pub next_read: Option<ChainEpoch>,
     /// Whether we ordered it or it is proven to hold the data; else it counts only for jobs that
     /// trust the contract.
     pub proven: bool,

@@ -35,6 +35,15 @@ pub struct Plan {
     pub next_look: ChainEpoch,
 }
 
+impl Plan {
+    /// Whether it spends money on what was judged of replicas: such a plan is made again on
+    /// verdicts that were read anew, from a second endpoint too where there is one.
+    pub fn spends_on_verdicts(&self) -> bool {
+        let spends = |step: &Step| matches!(step, Step::Order { .. } | Step::Record { .. });
+        self.steps.iter().any(spends)
+    }
+}
+
 /// One thing to do. Leaves nothing to choose to whoever does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
@@ -274,8 +283,9 @@ fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEp
         Verdict::Active { end } => {
             let window = wanted.renewal.unwrap_or(EpochDelta::ZERO);
             let marks = [*end - window, *end - window.half(), *end];
-            marks.into_iter().find(|mark| *mark > at)
+            marks.into_iter().chain(r.next_read).filter(|mark| *mark > at).min()
         }
+        Verdict::Faulty { .. } => r.next_read.filter(|next| *next > at),
         // An endpoint in trouble is asked again soon.
         Verdict::Unknown { .. } => Some(at + ORDER_POLL),
         _ => None,

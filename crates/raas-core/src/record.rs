@@ -17,7 +17,7 @@ pub(crate) fn steps(jobs: &[JobView], seen: &Observation) -> Vec<Step> {
             && !replica.listed
             && writing().all(|job| !job.recording.contains(&replica.deal));
         let job = writing().find(|job| job.submission.is_some());
-        if let Some(job) = job.filter(|_| due) {
+        if let Some(job) = job.filter(|_| due && seen.missing_evidence.is_empty()) {
             steps.push(Step::Record { job: job.job.id.clone(), deal: replica.deal });
         }
     }

@@ -6,9 +6,11 @@
 //! missing deal does not say which of these it was. What was remembered of it does.
 
 use raas_types::{
-    ChainEpoch, DealMemory, DealReading, EpochDelta, FaultSince, OnChainDeal, SectorHealth,
-    SectorId, SectorReading, SectorStatus, Unknown, Verdict,
+    ChainEpoch, DealMemory, DealProposal, DealReading, EpochDelta, Evidence, FaultSince,
+    OnChainDeal, Said, SectorHealth, SectorId, SectorReading, SectorStatus, Unknown, Verdict,
 };
+
+use crate::memory::NULL_ROUNDS;
 
 /// The sector that must be read to judge a deal; `None` where the deal alone decides.
 pub fn sector_of(deal: &DealReading) -> Option<SectorId> {
@@ -34,11 +36,8 @@ pub fn verdict(
         }
         DealReading::NotFound { next_id: Some(_) } => no_longer_there(memory, at),
         DealReading::Found(found) if contradicts(found, memory) => {
-            let provider = found.proposal.provider;
-            let why = format!(
-                "its provider is said to be {provider}, which contradicts what was seen before"
-            );
-            Verdict::Unknown { why: Unknown::Deal(why) }
+            let why = "its proposal is not the one that was seen before, which cannot be";
+            Verdict::Unknown { why: Unknown::Deal(why.to_owned()) }
         }
         DealReading::Found(found) if found.proposal.provider != memory.listed.provider => {
             Verdict::Unknown { why: Unknown::ProviderMismatch }
@@ -47,10 +46,78 @@ pub fn verdict(
     }
 }
 
-/// Whether this is not the proposal that was seen before. The market never changes a proposal's
-/// provider, so that an endpoint which says so is in trouble: nobody forged anything.
+/// What the evidence comes to: one endpoint's answer, or two that must agree.
+pub fn judge(evidence: &Evidence, memory: &DealMemory) -> Verdict {
+    let verdict_of =
+        |said: &Said| verdict(&said.deal, said.sector.as_ref(), memory, evidence.epoch);
+    let Some(said) = &evidence.said else {
+        return Verdict::Unknown { why: Unknown::Deal("it was not read".to_owned()) };
+    };
+    let first = verdict_of(said);
+    let Some(witness) = &evidence.witness else { return first };
+    let second = verdict_of(&witness.said);
+    if proposals_differ(&said.deal, &witness.said.deal) {
+        return disagreement(&first, &second);
+    }
+    corroborate(first, second)
+}
+
+/// What two endpoints' answers for one tipset come to together. What only one of them knows is not
+/// known; what they say differently is a [`Disagreement`](Unknown::Disagreement).
+pub fn corroborate(first: Verdict, second: Verdict) -> Verdict {
+    let known = |verdict: &Verdict| match verdict {
+        // The proposal was read, and names another provider than the contract.
+        Verdict::Unknown { why } => *why == Unknown::ProviderMismatch,
+        _ => true,
+    };
+    if agree(&first, &second) || !known(&first) {
+        first
+    } else if !known(&second) {
+        second
+    } else {
+        disagreement(&first, &second)
+    }
+}
+
+fn disagreement(first: &Verdict, second: &Verdict) -> Verdict {
+    let (first, second) = (first.kind(), second.kind());
+    Verdict::Unknown { why: Unknown::Disagreement { first, second } }
+}
+
+fn proposals_differ(first: &DealReading, second: &DealReading) -> bool {
+    match (first, second) {
+        (DealReading::Found(first), DealReading::Found(second)) => {
+            !same_terms(&first.proposal, &second.proposal)
+        }
+        _ => false,
+    }
+}
+
+/// One endpoint may date a fault better than the other; whatever else they say is the same.
+fn agree(first: &Verdict, second: &Verdict) -> bool {
+    use FaultSince::Exact;
+    match (first, second) {
+        (Verdict::Faulty { since, end }, Verdict::Faulty { since: other, end: other_end }) => {
+            let dates_differ = matches!((since, other), (Exact(_), Exact(_))) && since != other;
+            end == other_end && !dates_differ
+        }
+        _ => first == second,
+    }
+}
+
+/// Whether this is not the proposal that was seen before. The market never changes a proposal, so
+/// that an endpoint which says so is in trouble: nobody forged anything.
 pub(crate) fn contradicts(found: &OnChainDeal, memory: &DealMemory) -> bool {
-    memory.proposal.as_ref().is_some_and(|seen| seen.provider != found.proposal.provider)
+    memory.proposal.as_ref().is_some_and(|seen| !same_terms(seen, &found.proposal))
+}
+
+/// Labels are left out: nodes write those that are no text in their own ways.
+fn same_terms(one: &DealProposal, other: &DealProposal) -> bool {
+    let DealProposal { piece, provider, start, end, verified, label: _ } = one;
+    *piece == other.piece
+        && *provider == other.provider
+        && (*start, *end) == (other.start, other.end)
+        && *verified == other.verified
 }
 
 /// The market has not handed out this id, as far as is final.
@@ -110,7 +177,10 @@ fn found_in_state(
 }
 
 fn fault_since(status: &SectorStatus, memory: &DealMemory, at: ChainEpoch) -> FaultSince {
-    if let Some(exact) = status.first_missed {
+    // What was seen to be proven after that did not miss it: an earlier date is not believed.
+    let proven_since =
+        |exact: ChainEpoch| memory.last_active.is_some_and(|seen| exact + NULL_ROUNDS < seen);
+    if let Some(exact) = status.first_missed.filter(|exact| !proven_since(*exact)) {
         return FaultSince::Exact(exact);
     }
     FaultSince::Observed(memory.last_active.or(memory.first_faulty).unwrap_or(at))

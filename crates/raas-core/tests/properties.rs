@@ -44,16 +44,21 @@ fn any_verdict() -> impl Strategy<Value = Verdict> {
 
 fn any_replica(deal: u64) -> impl Strategy<Value = Replica> {
     let flags = any::<(bool, bool, bool, bool)>();
-    (0_u64..6, any_verdict(), flags, prop::option::of(0_u64..8)).prop_map(
-        move |(provider, verdict, (confirmed, proven, listed, recordable), replaces)| Replica {
-            deal: DealId::new(deal),
-            provider: ProviderId::new(1000 + provider),
-            verdict,
-            confirmed,
-            proven,
-            replaces: replaces.filter(|old| *old < deal).map(DealId::new),
-            listed,
-            recordable,
+    let numbers = (0_u64..6, prop::option::of(0_u64..8), prop::option::of(-4000_i64..4000));
+    (numbers, any_verdict(), flags).prop_map(
+        move |(numbers, verdict, (confirmed, proven, listed, recordable))| {
+            let (provider, replaces, next_read) = numbers;
+            Replica {
+                deal: DealId::new(deal),
+                provider: ProviderId::new(1000 + provider),
+                verdict,
+                confirmed,
+                next_read: next_read.map(|span| NOW + EpochDelta::new(span)),
+                proven,
+                replaces: replaces.filter(|old| *old < deal).map(DealId::new),
+                listed,
+                recordable,
+            }
         },
     )
 }

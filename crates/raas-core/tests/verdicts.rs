@@ -1,10 +1,11 @@
 //! The life cycle of a deal, row by row (FILECOIN.md §1.4, Appendix A), as the verdict sees it.
 
-use raas_core::{is_confirmed, remember, verdict};
+use raas_core::{corroborate, is_confirmed, is_stale, judge, remember, verdict};
 use raas_types::{
     ChainEpoch, Cid, DealActivation, DealId, DealMemory, DealProposal, DealReading, EpochDelta,
     Evidence, FaultSince, ListedDeal, OnChainDeal, PaddedSize, PieceInfo, Provenance, ProviderId,
-    SectorHealth, SectorNumber, SectorReading, SectorStatus, TipsetKey, Unknown, Verdict,
+    Said, SectorHealth, SectorNumber, SectorReading, SectorStatus, TipsetKey, Unknown, Verdict,
+    VerdictKind, Witness,
 };
 
 const START: i64 = 6_210_000;
@@ -43,13 +44,8 @@ fn not_found(next_id: u64) -> DealReading {
 }
 
 fn sector(health: SectorHealth) -> SectorReading {
-    SectorReading::Found(SectorStatus {
-        health,
-        deadline: Some(42),
-        partition: Some(0),
-        first_missed: None,
-        expiration: None,
-    })
+    let (deadline, partition) = (Some(42), Some(0));
+    SectorReading::Found(SectorStatus { deadline, partition, ..SectorStatus::of(health) })
 }
 
 fn unseen() -> DealMemory {
@@ -66,9 +62,16 @@ fn seen_active() -> DealMemory {
     DealMemory { sector: Some(SectorNumber::new(7)), last_active, ..seen_published() }
 }
 
-fn evidence(at: i64) -> Evidence {
+fn evidence(deal: DealReading, at: i64) -> Evidence {
     let endpoint = "test".to_owned();
-    Evidence { tipset: TipsetKey::default(), epoch: epoch(at), finalized: true, endpoint }
+    Evidence {
+        tipset: TipsetKey::default(),
+        epoch: epoch(at),
+        finalized: true,
+        endpoint,
+        said: Some(Said { deal, sector: None }),
+        witness: None,
+    }
 }
 
 #[test]
@@ -110,6 +113,11 @@ fn a_fault_counts_from_the_first_missed_proof_where_the_chain_tells_it() {
     assert_eq!(judge(&status, &unseen()), FaultSince::Observed(epoch(START + 9000)));
     status.first_missed = Some(epoch(START + 5000));
     assert_eq!(judge(&status, &seen_active()), FaultSince::Exact(epoch(START + 5000)));
+    // It was seen to be proven at START + 100, as far as null rounds let it show.
+    status.first_missed = Some(epoch(START + 90));
+    assert_eq!(judge(&status, &seen_active()), FaultSince::Exact(epoch(START + 90)));
+    status.first_missed = Some(epoch(START + 89));
+    assert_eq!(judge(&status, &seen_active()), FaultSince::Observed(epoch(START + 100)));
 }
 
 #[test]
@@ -160,7 +168,7 @@ fn contract_and_proposal_must_name_one_provider() {
     memory.listed.provider = ProviderId::new(1001);
     let judged = verdict(&activated(), None, &memory, epoch(START));
     assert_eq!(judged, Verdict::Unknown { why: Unknown::ProviderMismatch });
-    let after = remember(&memory, &activated(), &judged, evidence(START));
+    let after = remember(&memory, &judged, evidence(activated(), START));
     assert_eq!(after.proposal, None, "another deal's terms are not remembered for this one");
 }
 
@@ -172,8 +180,8 @@ fn a_proposal_that_changes_its_provider_is_trouble_and_no_forgery() {
     for memory in [seen_published(), seen_active()] {
         let judged = judge(&memory);
         let Verdict::Unknown { why: Unknown::Deal(why) } = &judged else { panic!("{judged:?}") };
-        assert!(why.contains("contradicts what was seen before"), "{why}");
-        let after = remember(&memory, &changed, &judged, evidence(START));
+        assert!(why.contains("not the one that was seen before"), "{why}");
+        let after = remember(&memory, &judged, evidence(changed.clone(), START));
         assert_eq!((after.proposal, after.sector), (memory.proposal, memory.sector));
     }
     assert_eq!(judge(&unseen()), Verdict::Unknown { why: Unknown::ProviderMismatch });
@@ -190,7 +198,7 @@ fn a_proposal_that_changes_its_provider_is_trouble_and_no_forgery() {
     let both = DealReading::Found(OnChainDeal { proposal: elsewhere(), activation });
     let judged = verdict(&both, None, &relisted, epoch(START));
     assert!(matches!(judged, Verdict::Unknown { why: Unknown::Deal(_) }), "{judged:?}");
-    let after = remember(&relisted, &both, &judged, evidence(START));
+    let after = remember(&relisted, &judged, evidence(both, START));
     assert_eq!(after.sector, None, "the sector of another deal is not remembered for this one");
 }
 
@@ -198,20 +206,20 @@ fn a_proposal_that_changes_its_provider_is_trouble_and_no_forgery() {
 fn a_loss_is_confirmed_by_a_second_look_one_deadline_later_and_reset_by_recovery() {
     let fault = Verdict::Faulty { since: FaultSince::Exact(epoch(1)), end: epoch(END) };
     let look = |memory: &DealMemory, verdict: &Verdict, at| {
-        remember(memory, &activated(), verdict, evidence(at))
+        remember(memory, verdict, evidence(activated(), at))
     };
     let first = look(&seen_active(), &fault, START + 1000);
-    assert!(!is_confirmed(&first, epoch(START + 1000)));
+    assert!(!is_confirmed(&first));
     let unknown = Verdict::Unknown { why: Unknown::NextId };
     let between = look(&first, &unknown, START + 1030);
     let early = look(&between, &fault, START + 1059);
-    assert!(!is_confirmed(&early, epoch(START + 1059)));
+    assert!(!is_confirmed(&early));
     let second = look(&early, &fault, START + 1060);
-    assert!(is_confirmed(&second, epoch(START + 1060)));
+    assert!(is_confirmed(&second));
     assert_eq!(second.first_faulty, Some(epoch(START + 1000)));
 
     let dead = look(&second, &Verdict::Terminated, START + 1061);
-    assert!(!is_confirmed(&dead, epoch(START + 1061)), "a termination is confirmed anew");
+    assert!(!is_confirmed(&dead), "a termination is confirmed anew");
     let recovered = look(&second, &Verdict::Active { end: epoch(END) }, START + 1061);
     assert_eq!((recovered.suspicion, recovered.first_faulty), (None, None));
     assert_eq!(recovered.last_active, Some(epoch(START + 1061)));
@@ -220,9 +228,100 @@ fn a_loss_is_confirmed_by_a_second_look_one_deadline_later_and_reset_by_recovery
 #[test]
 fn the_proposal_and_the_sector_are_remembered_from_the_first_sight_on() {
     let active = Verdict::Active { end: epoch(END) };
-    let after = remember(&unseen(), &activated(), &active, evidence(START));
+    let after = remember(&unseen(), &active, evidence(activated(), START));
     assert_eq!(after.proposal, Some(proposal()));
     assert_eq!(after.sector, Some(SectorNumber::new(7)));
-    let gone = remember(&after, &not_found(200), &Verdict::Terminated, evidence(START + 60));
+    let gone = remember(&after, &Verdict::Terminated, evidence(not_found(200), START + 60));
     assert_eq!((gone.proposal, gone.sector), (after.proposal, after.sector));
+}
+
+#[test]
+fn a_proposal_never_changes_in_any_of_its_terms() {
+    let shorter = DealProposal { end: epoch(END - 1), ..proposal() };
+    let relabelled = DealProposal { label: "another way to write it".to_owned(), ..proposal() };
+    let judge = |proposal| {
+        let deal = DealReading::Found(OnChainDeal { proposal, activation: None });
+        verdict(&deal, None, &seen_published(), epoch(START))
+    };
+    assert!(matches!(judge(shorter), Verdict::Unknown { why: Unknown::Deal(_) }));
+    assert_eq!(judge(relabelled), Verdict::Pending { start: epoch(START) });
+}
+
+#[test]
+fn two_endpoints_that_say_different_things_leave_the_replica_unknown() {
+    let active = || Verdict::Active { end: epoch(END) };
+    let unknown = || Verdict::Unknown { why: Unknown::NextId };
+    let fault = |since| Verdict::Faulty { since, end: epoch(END) };
+    let disputed = corroborate(active(), Verdict::Gone);
+    let (first, second) = (VerdictKind::Active, VerdictKind::Gone);
+    assert_eq!(disputed, Verdict::Unknown { why: Unknown::Disagreement { first, second } });
+    assert_eq!(disputed.kind(), VerdictKind::Unknown);
+    let later = Verdict::Active { end: epoch(END + 1) };
+    assert_eq!(corroborate(active(), later).kind(), VerdictKind::Unknown);
+
+    assert_eq!(corroborate(active(), active()), active());
+    assert_eq!(corroborate(Verdict::Gone, unknown()), unknown(), "one word is not two");
+    assert_eq!(corroborate(unknown(), Verdict::Gone), unknown());
+
+    let mismatch = || Verdict::Unknown { why: Unknown::ProviderMismatch };
+    assert_eq!(corroborate(mismatch(), mismatch()), mismatch());
+    for disputed in [corroborate(mismatch(), active()), corroborate(active(), mismatch())] {
+        assert!(matches!(disputed, Verdict::Unknown { why: Unknown::Disagreement { .. } }));
+    }
+
+    let (exact, observed) = (FaultSince::Exact(epoch(1)), FaultSince::Observed(epoch(9)));
+    assert_eq!(corroborate(fault(exact), fault(observed)), fault(exact));
+    let dates = corroborate(fault(exact), fault(FaultSince::Exact(epoch(2))));
+    assert_eq!(dates.kind(), VerdictKind::Unknown);
+}
+
+#[test]
+fn what_is_disputed_is_not_remembered() {
+    let disputed = corroborate(Verdict::Pending { start: epoch(START) }, Verdict::Gone);
+    let after = remember(&unseen(), &disputed, evidence(published(), START));
+    assert_eq!((after.proposal, after.suspicion), (None, None));
+}
+
+#[test]
+fn a_proven_replica_is_read_again_when_its_deadline_has_ended_and_within_a_day() {
+    let active = Verdict::Active { end: epoch(END) };
+    let seen = |verdict: &Verdict, next_deadline_end: Option<i64>, at: i64| {
+        let mut evidence = evidence(activated(), at);
+        let status = SectorStatus {
+            next_deadline_end: next_deadline_end.map(epoch),
+            ..SectorStatus::of(SectorHealth::Active)
+        };
+        evidence.said =
+            Some(Said { deal: activated(), sector: Some(SectorReading::Found(status)) });
+        remember(&seen_active(), verdict, evidence)
+    };
+    let next = |verdict, end, at| seen(verdict, end, at).next_read;
+    assert_eq!(next(&active, Some(START + 1700), START), Some(epoch(START + 1700)));
+    assert_eq!(next(&active, None, START), Some(epoch(START + 2880)));
+    assert_eq!(next(&active, Some(START + 9999), START), Some(epoch(START + 2880)));
+    assert_eq!(next(&active, Some(START - 9), START), Some(epoch(START + 1)), "null rounds");
+    assert_eq!(next(&active, Some(START - 10), START), Some(epoch(START + 2880)), "the past");
+    assert_eq!(next(&active, Some(END + 5), END - 10), Some(epoch(END)), "not past its end");
+
+    let memory = seen(&active, Some(START + 1700), START);
+    assert!(!is_stale(&memory, epoch(START + 1699)));
+    assert!(is_stale(&memory, epoch(START + 1700)));
+    let fault = Verdict::Faulty { since: FaultSince::Exact(epoch(1)), end: epoch(END) };
+    for verdict in [fault, Verdict::Gone, Verdict::Unknown { why: Unknown::NextId }] {
+        let memory = seen(&verdict, Some(START + 1700), START);
+        assert!(is_stale(&memory, epoch(START)), "{verdict:?} is read at every look");
+    }
+}
+
+#[test]
+fn two_endpoints_that_name_different_terms_disagree_though_they_judge_alike() {
+    let later = DealProposal { end: epoch(END + 1), ..proposal() };
+    let other = DealReading::Found(OnChainDeal { proposal: later, activation: None });
+    let with = |witness: DealReading| {
+        let said = Said { deal: witness, sector: None };
+        let witness = Some(Witness { endpoint: "another".to_owned(), said });
+        judge(&Evidence { witness, ..evidence(published(), START) }, &unseen())
+    };
+    assert_eq!(with(published()), Verdict::Pending { start: epoch(START) });
+    assert!(matches!(with(other), Verdict::Unknown { why: Unknown::Disagreement { .. } }));
 }

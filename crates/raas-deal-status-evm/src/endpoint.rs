@@ -1,47 +1,41 @@
-//! One Ethereum JSON-RPC endpoint, and what its errors mean.
-//!
-//! Requests are made here and not by alloy's transport, which would read an answer of any length
-//! into memory.
+//! One Ethereum JSON-RPC endpoint: its methods, and replies read.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use alloy::{
     consensus::TxEnvelope,
     primitives::{Address, B256, Bytes, TxHash, U64, U128},
-    rpc::{
-        json_rpc::ErrorPayload,
-        types::{
-            BlockNumberOrTag, FeeHistory, Filter, Log, TransactionReceipt, TransactionRequest,
-        },
+    rpc::types::{
+        BlockNumberOrTag, FeeHistory, Filter, Log, TransactionReceipt, TransactionRequest,
     },
-    transports::http::reqwest,
 };
 use raas_deal_status::{Error, Result};
+use raas_types::RpcUsage;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
-use crate::{EndpointSettings, reverts, words::Censor};
-
-/// The longest answer that is read, in bytes. A listed deal is two words, 128 digits of hex: this is
-/// room for 131 072 deals of one CID; and for as many events of a span as there are kilobytes, 16 384.
-const MAX_ANSWER: usize = 16 << 20;
-
-/// `eth_call` and `eth_estimateGas`: the contract reverted; the data is what it said.
-const CODE_REVERTED: i64 = 3;
-/// JSON-RPC: the endpoint does not have the method, or refuses its parameters.
-const CODES_OF_A_WRONG_ENDPOINT: [i64; 4] = [-32600, -32601, -32602, -32001];
-/// Forest: the token does not permit it.
-const CODE_NOT_PERMITTED: i64 = -32003;
+use crate::{
+    EndpointSettings,
+    error::{CODE_NULL_ROUND, CallError, error_in},
+    line::{Line, Lost, Reply},
+    sizes::Sizes,
+    words::Censor,
+};
 
 /// No parameters.
 const NONE: [(); 0] = [];
+/// The id of a request that is no batch.
+const ID: u64 = 1;
 
-/// A connection, and the name under which it appears in errors.
+/// A connection, and the name under which it appears in errors. Copies of it share the connection.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    http: reqwest::Client,
-    censor: Censor,
+    pub(crate) line: Arc<Line>,
+    pub(crate) sizes: Arc<Sizes>,
+    pub(crate) censor: Censor,
     pub(crate) settings: EndpointSettings,
+    /// Host and port.
+    pub(crate) host: String,
     /// What is asked there, for errors: never a path or a token.
     pub(crate) name: String,
 }
@@ -62,41 +56,24 @@ pub(crate) enum Block {
     Number(u64),
 }
 
-/// Why a call brought no result.
-#[derive(Debug)]
-pub(crate) enum CallError {
-    /// The contract reverted and said these bytes.
-    Reverted(Bytes),
-    /// The endpoint answered with this error.
-    Refused { code: i64, message: String },
-    /// There was no answer, or none that can be read.
-    Failed(Error),
-}
-
 impl Endpoint {
     /// Prepares to ask; nothing is sent. `what` is asked about there.
     pub(crate) fn new(settings: EndpointSettings, what: &str) -> Result<Self> {
         let host = settings.url.host_str().unwrap_or("?");
-        let name = match settings.url.port() {
-            Some(port) => format!("{what} at {host}:{port}"),
-            None => format!("{what} at {host}"),
+        let host = match settings.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
         };
-        let wrong = |reason: String| Error::Misconfigured { contract: name.clone(), reason };
-        let mut headers = reqwest::header::HeaderMap::new();
-        if let Some(token) = &settings.token {
-            let mut value = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| wrong("the token has characters that no header may have".into()))?;
-            value.set_sensitive(true);
-            headers.insert(reqwest::header::AUTHORIZATION, value);
-        }
-        let http = reqwest::Client::builder()
-            .timeout(settings.timeout)
-            .default_headers(headers)
-            // A node that moved is a matter of configuration, and tokens go nowhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { http, censor: Censor::of(&settings), settings, name })
+        let name = format!("{what} at {host}");
+        let line = Line::new(&settings)
+            .map_err(|reason| Error::Misconfigured { contract: name.clone(), reason })?;
+        let (line, sizes) = (Arc::new(line), Arc::default());
+        Ok(Self { line, sizes, censor: Censor::of(&settings), settings, host, name })
+    }
+
+    /// What was asked so far.
+    pub(crate) fn usage(&self) -> RpcUsage {
+        self.line.tally.so_far()
     }
 
     /// The network's EIP-155 number.
@@ -111,12 +88,7 @@ impl Endpoint {
         request: &TransactionRequest,
         block: Block,
     ) -> std::result::Result<Bytes, CallError> {
-        // Filecoin nodes take a hash in an object only (EIP-1898); alloy would send it bare.
-        let block = match block {
-            Block::Hash(hash) => json!({ "blockHash": hash }),
-            Block::Number(number) => json!(U64::from(number)),
-        };
-        self.ask("eth_call", (request, block)).await
+        self.ask("eth_call", (request, block.param())).await
     }
 
     /// The gas that a transaction needs.
@@ -163,16 +135,25 @@ impl Endpoint {
     }
 
     /// The number of the block with this hash.
-    pub(crate) async fn block_number(&self, hash: B256) -> Result<Option<u64>> {
-        let block: Option<Value> = self.plain("eth_getBlockByHash", (hash, false)).await?;
+    pub(crate) async fn block_number(
+        &self,
+        hash: B256,
+    ) -> std::result::Result<Option<u64>, CallError> {
+        let block: Option<Value> = self.ask("eth_getBlockByHash", (hash, false)).await?;
         Ok(block.and_then(|block| field::<U64>(&block, "number")).map(|number| number.to()))
     }
 
-    /// The hash of the block with this number.
-    pub(crate) async fn block_hash(&self, number: u64) -> Result<Option<B256>> {
+    /// The hash of the block with this number; `None` where that round was null.
+    pub(crate) async fn block_hash(
+        &self,
+        number: u64,
+    ) -> std::result::Result<Option<B256>, CallError> {
         let params = (BlockNumberOrTag::Number(number), false);
-        let block: Option<Value> = self.plain("eth_getBlockByNumber", params).await?;
-        Ok(block.and_then(|block| field(&block, "hash")))
+        match self.ask::<Option<Value>>("eth_getBlockByNumber", params).await {
+            Ok(block) => Ok(block.and_then(|block| field(&block, "hash"))),
+            Err(CallError::Refused { code: CODE_NULL_ROUND, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Events.
@@ -205,39 +186,6 @@ impl Endpoint {
         Error::Misconfigured { contract: self.name.clone(), reason }
     }
 
-    /// The port's error for a call's.
-    pub(crate) fn error(&self, error: CallError) -> Error {
-        match error {
-            CallError::Reverted(data) => self.rejected(self.censor.quote(&reverts::reason(&data))),
-            CallError::Refused { code, message } => self.refusal(code, &message),
-            CallError::Failed(error) => error,
-        }
-    }
-
-    /// Why a call brought no result, in words alone: for where the contract need not be named.
-    pub(crate) fn words(&self, error: CallError) -> String {
-        match self.error(error) {
-            Error::Unavailable { reason, .. }
-            | Error::Rejected { reason, .. }
-            | Error::Misconfigured { reason, .. } => reason,
-        }
-    }
-
-    fn refusal(&self, code: i64, message: &str) -> Error {
-        let message = self.censor.quote(message);
-        if CODES_OF_A_WRONG_ENDPOINT.contains(&code) {
-            let hint = "is this the Ethereum endpoint of a node with EnableEthRPC?";
-            return self.misconfigured(format!("{message} (code {code}); {hint}"));
-        }
-        if code == CODE_NOT_PERMITTED {
-            return self.misconfigured(format!("the token does not permit it: {message}"));
-        }
-        if is_about_funds(&message) {
-            return self.misconfigured(format!("the account needs funds: {message}"));
-        }
-        self.unavailable(format!("{message} (code {code})"))
-    }
-
     /// A request of which no revert is expected.
     async fn plain<R: DeserializeOwned>(
         &self,
@@ -247,67 +195,58 @@ impl Endpoint {
         self.ask(method, params).await.map_err(|error| self.error(error))
     }
 
-    async fn ask<R: DeserializeOwned>(
+    pub(crate) async fn ask<R: DeserializeOwned>(
         &self,
         method: &'static str,
         params: impl Serialize,
     ) -> std::result::Result<R, CallError> {
-        let failed = |reason: String| CallError::Failed(self.unavailable(reason));
-        // One request a connection at a time: there is no other answer to take this one for.
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        // reqwest's own words end in the URL, whose path may be a secret.
-        let lost = |_| failed(format!("{method}: no connection, or no answer in time"));
-        let mut response =
-            self.http.post(self.settings.url.clone()).json(&request).send().await.map_err(lost)?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                let reason = format!("{method}: the answer is longer than {MAX_ANSWER} bytes");
-                return Err(failed(reason));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let answer = serde_json::from_slice::<Value>(&body);
-        // Lotus sends its protocol errors with status 400 or 500.
-        if let Some(payload) = answer.as_ref().ok().and_then(error_in) {
-            return Err(answered(payload));
-        }
-        match status.as_u16() {
-            200..=299 => {}
-            401 | 403 => {
-                let reason = format!("{method}: HTTP {status}: a valid token is needed");
-                return Err(CallError::Failed(self.misconfigured(reason)));
-            }
-            _ => return Err(failed(format!("{method}: HTTP {status}"))),
-        }
-        let unreadable = |why: String| failed(format!("{method}: unreadable answer: {why}"));
-        let mut answer = answer.map_err(|error| unreadable(error.to_string()))?;
-        let result = answer.get_mut("result").map(Value::take);
-        let result = result.ok_or_else(|| unreadable("it has no result".to_owned()))?;
-        serde_json::from_value(result).map_err(|error| unreadable(error.to_string()))
+        let request = json!({"jsonrpc": "2.0", "id": ID, "method": method, "params": params});
+        let lost = |why| CallError::Lost { method, why };
+        let reply = self.line.exchange(method, 1, &request).await.map_err(lost)?;
+        let result = single(method, reply)?;
+        serde_json::from_value(result).map_err(|error| lost(Lost::Unreadable(error.to_string())))
     }
 }
 
-/// Whether a node's refusal is about the account's balance: Lotus and Forest have words, no codes.
-pub(crate) fn is_about_funds(message: &str) -> bool {
-    let message = message.to_lowercase();
-    ["not enough funds", "insufficient funds", "insufficient balance"]
-        .iter()
-        .any(|words| message.contains(words))
-}
-
-fn answered(payload: ErrorPayload) -> CallError {
-    let ErrorPayload { code, message, data } = payload;
-    if code == CODE_REVERTED {
-        let data = data.and_then(|data| serde_json::from_str(data.get()).ok());
-        return CallError::Reverted(data.unwrap_or_default());
+impl Block {
+    /// As a parameter. Filecoin nodes take a hash in an object only (EIP-1898); alloy would send it
+    /// bare.
+    pub(crate) fn param(self) -> Value {
+        match self {
+            Self::Hash(hash) => json!({ "blockHash": hash }),
+            Self::Number(number) => json!(U64::from(number)),
+        }
     }
-    CallError::Refused { code, message: message.into_owned() }
 }
 
-fn error_in(answer: &Value) -> Option<ErrorPayload<Box<RawValue>>> {
-    serde_json::from_value(answer.get("error")?.clone()).ok()
+/// The result in the reply to a single request.
+fn single(method: &'static str, reply: Reply) -> std::result::Result<Value, CallError> {
+    let Reply { status, body } = reply;
+    let lost = |why| CallError::Lost { method, why };
+    let unreadable = |why: &str| lost(Lost::Unreadable(why.to_owned()));
+    let others = || unreadable("it answers another request");
+    let answer = body.filter(Value::is_object);
+    // Lotus sends its protocol errors with status 400 or 500.
+    if let Some(error) = answer.as_ref().and_then(error_in) {
+        // The answer to a request that could not be read has no id.
+        let id = answer.as_ref().and_then(|answer| answer.get("id"));
+        let ours = id.is_none_or(|id| id.is_null() || number(id) == Some(ID));
+        return Err(if ours { error } else { others() });
+    }
+    if !(200..=299).contains(&status) {
+        return Err(lost(Lost::Status(status)));
+    }
+    let mut answer = answer.ok_or_else(|| unreadable("it is no JSON object"))?;
+    if answer.get("id").and_then(number) != Some(ID) {
+        return Err(others());
+    }
+    answer.get_mut("result").map(Value::take).ok_or_else(|| unreadable("it has no result"))
+}
+
+/// A reply's id, where it is a number; Go may have made a float of it.
+pub(crate) fn number(id: &Value) -> Option<u64> {
+    let float = || id.as_f64().filter(|id| id.fract() == 0.0 && (0.0..1e15).contains(id));
+    id.as_u64().or_else(|| float().map(|id| id as u64))
 }
 
 fn field<T: DeserializeOwned>(object: &Value, name: &str) -> Option<T> {

@@ -1,7 +1,8 @@
 //! The DealStatus contract: its Solidity source, and the adapter that asks and writes it.
 //!
 //! - [`EvmDealStatus`] reads any contract with the starter kit's ABI
-//!   (`DealStatusSource`): what is recorded for a CID at a pinned tipset, and what clients asked for.
+//!   (`DealStatusSource`): what is recorded for a CID at a pinned tipset, and what clients asked for;
+//!   at one endpoint or, where that one fails, at others.
 //! - [`EvmDealRecorder`] writes to it (`DealRecorder`) with a [`SigningKey`].
 //! - [`deploy`] puts our own contract on a network.
 //!
@@ -15,15 +16,22 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a panic is how a test fails"))]
 
 mod address;
+mod batch;
+mod choice;
 mod contract;
 mod deploy;
 mod endpoint;
+mod error;
 mod fees;
 mod key;
+mod line;
+mod pause;
 mod read;
 mod requests;
 mod reverts;
 mod settings;
+mod sizes;
+mod tally;
 mod wire;
 mod words;
 mod write;

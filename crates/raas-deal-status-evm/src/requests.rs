@@ -5,84 +5,108 @@
 //! is returned and the cursor stays. What a cursor has passed is not read again: callers who must
 //! not miss a reorganisation read up to a finalized tipset.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, result::Result as StdResult};
 
 use alloy::{
     primitives::{Address, B256},
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
 };
-use raas_deal_status::{Cursor, Request, RequestedTerms, Requests, Result};
+use raas_deal_status::{Cursor, Request, RequestedTerms, Requests};
 use raas_types::{ChainEpoch, SubmissionId, Tipset};
+use tokio::time::Instant;
 
 use crate::{
-    EvmDealStatus,
+    ContractAddress, Settings,
     contract::DealStatus::{SubmitAggregatorRequest, SubmitAggregatorRequestWithRaaS},
-    endpoint::{CallError, Endpoint},
+    endpoint::Endpoint,
+    error::{CallError, is_too_often},
+    line::Lost,
     wire,
 };
 
+/// What events are asked for with.
+const QUERY: &str = "eth_getLogs";
 /// The widest span that nodes answer by default (Lotus `Events.MaxFilterHeightRange`, Forest
 /// likewise): `toBlock - fromBlock` may be 2880.
 const MAX_SPAN: i64 = 2880;
 /// Queries for one answer: 64 * 2881 epochs are 64 days.
 const MAX_QUERIES: usize = 64;
+/// Time-outs that one answer may take at an endpoint, whatever the number of queries; what was read by
+/// then is the answer. With the defaults: two minutes.
+const MAX_TIMEOUTS: u32 = 4;
 /// More requests than this end an answer; the next one continues.
 const ENOUGH: usize = 1_000;
 /// The code for a span that is too wide (Lotus since v1.35.1, Forest).
 const CODE_LIMIT_EXCEEDED: i64 = -32005;
 
-/// The requests after `cursor` that are part of the state at `until`.
-pub(crate) async fn since(
-    status: &EvmDealStatus,
+/// What is to be read: from after the cursor to the last epoch that is part of the state.
+#[derive(Debug)]
+pub(crate) struct Span {
+    cursor: Cursor,
+    next: i64,
+    last: i64,
+}
+
+/// The span after `cursor` that is part of the state at `until`; an answer without requests where
+/// there is none.
+pub(crate) fn span(
+    settings: &Settings,
     cursor: Option<Cursor>,
     until: &Tipset,
-) -> Result<Requests> {
-    let endpoint = &status.endpoint;
-    let beginning = status.settings.from_epoch.get();
+) -> StdResult<Span, Requests> {
+    let beginning = settings.from_epoch.get();
     let read = cursor.map_or(beginning.saturating_sub(1), |cursor| cursor.epoch.get());
     // State at a tipset has the effects of its parents and not its own; between them all rounds are
     // null.
     let last = until.epoch.get().saturating_sub(1);
-    let mut requests = Requests {
-        requests: Vec::new(),
-        cursor: cursor.unwrap_or(Cursor { epoch: ChainEpoch::new(read.min(last)) }),
-        more: false,
-    };
+    let cursor = cursor.unwrap_or(Cursor { epoch: ChainEpoch::new(read.min(last)) });
     if read >= last {
-        return Ok(requests);
+        return Err(Requests { requests: Vec::new(), cursor, more: false });
     }
+    Ok(Span { cursor, next: read + 1, last })
+}
+
+/// The requests in a span, as one endpoint tells them.
+pub(crate) async fn read(
+    endpoint: &Endpoint,
+    contract: ContractAddress,
+    span: &Span,
+    until: &Tipset,
+) -> StdResult<Requests, CallError> {
+    let by = Instant::now() + endpoint.settings.timeout * MAX_TIMEOUTS;
+    let Span { cursor, mut next, last } = *span;
+    let mut requests = Requests { requests: Vec::new(), cursor, more: false };
     let parent = on_chain(endpoint, until).await?;
-    let mut next = read + 1;
-    let mut span = MAX_SPAN;
+    let mut width = MAX_SPAN;
     for _ in 0..MAX_QUERIES {
-        let end = last.min(next.saturating_add(span));
-        match query(status, next, end).await {
+        let end = last.min(next.saturating_add(width));
+        match query(endpoint, contract, next, end).await {
             Ok(logs) => requests.requests.extend(logs.iter().filter_map(request)),
-            Err(error) if span > 0 && is_too_wide(&error) => {
-                span /= 2;
+            Err(error) if width > 0 && is_too_wide(&error) && Instant::now() < by => {
+                width /= 2;
                 continue;
             }
-            Err(error) => return Err(endpoint.error(error)),
+            Err(error) => return Err(error),
         }
         requests.cursor.epoch = ChainEpoch::new(end);
         next = end + 1;
-        if next > last || requests.requests.len() >= ENOUGH {
+        if next > last || requests.requests.len() >= ENOUGH || Instant::now() >= by {
             break;
         }
     }
     requests.more = requests.cursor.epoch.get() < last;
     // A reorganisation meanwhile may have mixed two forks.
     if on_chain(endpoint, until).await? != parent {
-        return Err(endpoint.unavailable("the chain was reorganised while events were read"));
+        return Err(elsewhere("the chain was reorganised while events were read".to_owned()));
     }
     tidy(&mut requests.requests);
     Ok(requests)
 }
 
 /// The number of the pin's parent block; an error where the node's chain does not have it.
-async fn on_chain(endpoint: &Endpoint, pin: &Tipset) -> Result<u64> {
-    let gone = |why: &str| endpoint.unavailable(format!("tipset {} {why}", pin.epoch));
+async fn on_chain(endpoint: &Endpoint, pin: &Tipset) -> StdResult<u64, CallError> {
+    let gone = |why: &str| elsewhere(format!("tipset {} {why}", pin.epoch));
     let hash = wire::block_hash(&pin.parents).ok_or_else(|| gone("has no parents"))?;
     let number = endpoint.block_number(hash).await?;
     let number = number.ok_or_else(|| gone("is not known to this endpoint"))?;
@@ -93,29 +117,40 @@ async fn on_chain(endpoint: &Endpoint, pin: &Tipset) -> Result<u64> {
     }
 }
 
+fn elsewhere(reason: String) -> CallError {
+    CallError::Lost { method: QUERY, why: Lost::Elsewhere(reason) }
+}
+
 async fn query(
-    status: &EvmDealStatus,
+    endpoint: &Endpoint,
+    contract: ContractAddress,
     from: i64,
     to: i64,
-) -> std::result::Result<Vec<Log>, CallError> {
+) -> StdResult<Vec<Log>, CallError> {
     let topics: Vec<B256> = vec![
         SubmitAggregatorRequest::SIGNATURE_HASH,
         SubmitAggregatorRequestWithRaaS::SIGNATURE_HASH,
     ];
     let number = |epoch: i64| u64::try_from(epoch).unwrap_or(0);
     let filter = Filter::new()
-        .address(Address::from(status.settings.contract.0))
+        .address(Address::from(contract.0))
         .event_signature(topics)
         .from_block(number(from))
         .to_block(number(to));
-    status.endpoint.logs(&filter).await
+    endpoint.logs(&filter).await
 }
 
 /// Whether a narrower span may be answered. Older nodes have code 1 for everything; words remain.
 fn is_too_wide(error: &CallError) -> bool {
-    let CallError::Refused { code, message } = error else { return false };
-    let words = ["range", "too many", "too far"];
-    *code == CODE_LIMIT_EXCEEDED || words.iter().any(|word| message.contains(word))
+    match error {
+        CallError::Lost { why: Lost::TooLong, .. } => true,
+        CallError::Refused { message, .. } if is_too_often(message) => false,
+        CallError::Refused { code: CODE_LIMIT_EXCEEDED, .. } => true,
+        CallError::Refused { message, .. } => {
+            ["range", "too many", "too far"].iter().any(|word| message.contains(word))
+        }
+        _ => false,
+    }
 }
 
 /// The request that an event tells of.
@@ -167,6 +202,9 @@ mod tests {
         assert!(is_too_wide(&refused(1, old)));
         assert!(!is_too_wide(&refused(1, "chain indexer disabled")));
         assert!(!is_too_wide(&refused(1, "rate limit reached")));
+        assert!(!is_too_wide(&refused(-32005, "too many requests: rate limit reached")));
+        let lost = |why| CallError::Lost { method: QUERY, why };
+        assert!(is_too_wide(&lost(Lost::TooLong)) && !is_too_wide(&lost(Lost::NoAnswer)));
         assert!(!is_too_wide(&CallError::Reverted(Default::default())));
     }
 }

@@ -18,7 +18,8 @@ pub struct EndpointSettings {
     pub url: Url,
     /// A bearer token, where it asks for one. Never printed.
     pub token: Option<String>,
-    /// How long one request may take. Default: 30 s, Filecoin's block time.
+    /// How long one request may take, answer read; connecting 5 s of it at most. Default: 30 s,
+    /// Filecoin's block time.
     pub timeout: Duration,
     /// The time between two looks at a transaction that is awaited. Default: 5 s, six a block.
     pub poll: Duration,
@@ -57,7 +58,8 @@ impl fmt::Debug for EndpointSettings {
 /// A contract behind an endpoint.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The node that is asked.
+    /// The node that is asked, and written through. More nodes to read from are given to
+    /// [`EvmDealStatus::also`](crate::EvmDealStatus::also).
     pub endpoint: EndpointSettings,
     /// The contract.
     pub contract: ContractAddress,

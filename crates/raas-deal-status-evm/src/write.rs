@@ -11,7 +11,7 @@ use alloy::{
 };
 use async_trait::async_trait;
 use raas_deal_status::{DealRecorder, Prepared, Record, Result, TransactionStatus};
-use raas_types::{ChainEpoch, SubmissionId, TxHash};
+use raas_types::{ChainEpoch, RpcUsage, SubmissionId, TxHash};
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
     contract::DealStatus::{
         SubmitAggregatorRequest, SubmitAggregatorRequestWithRaaS, completeCall, submitRaaSCall,
     },
-    endpoint::{Block, CallError, Endpoint},
+    endpoint::{Block, Endpoint},
+    error::CallError,
     fees, wire,
 };
 
@@ -40,6 +41,20 @@ impl EvmDealRecorder {
     pub fn new(settings: Settings, key: SigningKey) -> Result<Self> {
         let contract = EvmDealStatus::new(settings)?;
         Ok(Self { contract, key, chain_id: OnceCell::new() })
+    }
+
+    /// An account that writes to the contract that `source` reads, through its first endpoint and over
+    /// the same connection: what is asked for writing is in the source's
+    /// [`usage`](raas_deal_status::DealStatusSource::usage), and a pause that the endpoint asks for is
+    /// kept by both.
+    pub fn beside(source: &EvmDealStatus, key: SigningKey) -> Self {
+        Self { contract: source.clone(), key, chain_id: OnceCell::new() }
+    }
+
+    /// What was asked of its endpoint so far. A recorder made with [`new`](Self::new) counts for
+    /// itself; of one made with [`beside`](Self::beside) it is what the source counts there too.
+    pub fn usage(&self) -> RpcUsage {
+        self.endpoint().usage()
     }
 
     /// Where the contract is.

@@ -4,14 +4,14 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, World, endpoint, while_time_passes};
+use common::{PATIENCE, World, endpoint, endpoint_of, while_time_passes};
 use raas_deal_status::{
     DealRecorder as _, DealStatusSource as _, Error, Listing, Record, RequestedTerms,
     TransactionStatus,
     conformance::{Harness as _, Material},
 };
 use raas_deal_status_evm::{ContractAddress, EvmDealRecorder, EvmDealStatus, Settings, SigningKey};
-use raas_devnet::{ProviderAction, RpcMode};
+use raas_devnet::{NodeConfig, NodeKind, ProviderAction, RpcMode};
 use raas_types::{Cid, EpochDelta, SubmissionId, Tipset};
 
 const TERMS: RequestedTerms =
@@ -256,4 +256,79 @@ async fn an_endpoint_that_never_answers_costs_the_time_allowed_and_no_more() {
     assert!(began.elapsed() < PATIENCE / 4, "{:?}", began.elapsed());
     assert!(error.is_temporary() && !error.to_string().contains("secret"), "{error}");
     assert!(!format!("{source:?}").contains("secret"), "{source:?}");
+}
+
+fn node(kind: NodeKind) -> NodeConfig {
+    NodeConfig { kind, token: None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_whatever_way_one_node_fails_another_tells_what_the_contract_lists() {
+    for other in [NodeKind::Forest, NodeKind::Gateway] {
+        let world = World::over(vec![node(NodeKind::Lotus), node(other)]).await;
+        let material = world.material().await;
+        let submission = submit(&world, material.cid).await;
+        write(&world, &complete(submission, &material)).await;
+        let pin = pin_after_state(&world).await;
+        for mode in [
+            RpcMode::Down,
+            RpcMode::Hang,
+            RpcMode::Garbage,
+            RpcMode::HalfBatches,
+            RpcMode::Truncated,
+            RpcMode::WrongIds,
+            RpcMode::Swapped,
+            RpcMode::TooManyRequests { retry_after: 60 },
+            RpcMode::Lagging { behind: 1_000 },
+        ] {
+            // Each mode meets an adapter that knows nothing of the ones before.
+            let mut settings = world.settings.clone();
+            settings.endpoint.timeout = Duration::from_millis(500);
+            let source = EvmDealStatus::new(settings).expect("a source");
+            let source = source.also(endpoint_of(&world.devnet, 1)).expect("another node");
+            world.devnet.set_rpc_mode(mode);
+            let answers = source.listings(&[material.cid], EpochDelta::DAY, &pin).await;
+            let listing = answers.into_iter().next().expect("one answer");
+            let listing = listing.unwrap_or_else(|error| panic!("{mode:?}: {error}"));
+            assert_eq!(
+                (listing.all, listing.active),
+                (vec![material.deal], Ok(vec![material.deal])),
+                "{mode:?}",
+            );
+            let read = source.requests_since(None, &pin).await;
+            let read = read.unwrap_or_else(|error| panic!("{mode:?}: {error}"));
+            let numbers: Vec<_> = read.requests.iter().map(|r| r.submission).collect();
+            assert_eq!(numbers, [submission], "{mode:?}");
+            world.devnet.set_rpc_mode(RpcMode::Ok);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_tells_of_today_and_says_what_to_use_for_longer() {
+    let world = World::over(vec![node(NodeKind::Lotus), node(NodeKind::Gateway)]).await;
+    let cid = Cid::try_from("bafkqaaa").expect("a CID");
+    let submission = submit(&world, cid).await;
+    let old_pin = pin_after_state(&world).await;
+    let settings = Settings { endpoint: endpoint_of(&world.devnet, 1), ..world.settings.clone() };
+    let gateway = EvmDealStatus::new(settings).expect("a source");
+    let read = gateway.requests_since(None, &old_pin).await.expect("it is new");
+    assert_eq!(read.requests.len(), 1);
+
+    // A day is 2880 epochs.
+    world.devnet.advance(3_000).await;
+    let pin = pin_after_state(&world).await;
+    let today = gateway.listings(&[cid], EpochDelta::DAY, &pin).await.remove(0);
+    assert_eq!(today.expect("a listing").all, []);
+    let old = gateway.listings(&[cid], EpochDelta::DAY, &old_pin).await.remove(0);
+    let old = old.expect_err("a day is over");
+    let requests = gateway.requests_since(None, &pin).await.expect_err("from before");
+    for error in [old, requests] {
+        assert!(matches!(&error, Error::Misconfigured { .. }), "{error}");
+        assert!(error.to_string().contains("keeps older state"), "{error}");
+    }
+    let both = gateway.also(endpoint(&world.devnet)).expect("a full node");
+    let read = both.requests_since(None, &pin).await.expect("the full node answers");
+    let numbers: Vec<_> = read.requests.iter().map(|request| request.submission).collect();
+    assert_eq!(numbers, [submission]);
 }

@@ -1,117 +1,18 @@
 //! The adapter against an endpoint that says what a test wants: the starter kit's contract with its
 //! defects, older nodes, nodes that hide what they know.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+mod script;
 
-use axum::{Json, Router, routing::post};
+use std::sync::{Arc, Mutex};
+
+use axum::{Json, response::IntoResponse as _};
 use raas_deal_status::{DealRecorder as _, DealStatusSource as _, Error};
-use raas_deal_status_evm::{
-    ContractAddress, EndpointSettings, EvmDealRecorder, EvmDealStatus, Settings, SigningKey,
+use raas_deal_status_evm::{EvmDealRecorder, EvmDealStatus, SigningKey};
+use raas_types::{ChainEpoch, Cid, EpochDelta};
+use script::{
+    ACTIVE, ALL, EXPIRING, SILENCE, Script, cid, deals, ids, is, is_about_text, pin, word,
 };
-use raas_types::{ChainEpoch, Cid, EpochDelta, Tipset, TipsetKey};
 use serde_json::{Value, json};
-
-const ALL: &str = "0x496a9d21";
-const ACTIVE: &str = "0xf5034301";
-const EXPIRING: &str = "0x81bcd88c";
-
-/// The error of an endpoint that takes a request and never answers it.
-const SILENCE: &str = "silence";
-
-/// A result, or an error object.
-type Answer = Result<Value, Value>;
-
-/// Serves a function as an endpoint, and notes what was asked.
-struct Script {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, Value)>>>,
-}
-
-impl Script {
-    async fn serve(
-        answer: impl Fn(&str, &Value) -> Answer + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = asked.clone();
-        let handler = move |Json(request): Json<Value>| async move {
-            let method = request["method"].as_str().unwrap_or_default().to_owned();
-            let answer = match answer(&method, &request["params"]) {
-                Ok(result) => json!({"jsonrpc": "2.0", "id": request["id"], "result": result}),
-                Err(error) => json!({"jsonrpc": "2.0", "id": request["id"], "error": error}),
-            };
-            seen.lock().expect("no panic").push((method, request["params"].clone()));
-            if answer["error"] == json!(SILENCE) {
-                std::future::pending::<()>().await;
-            }
-            Json(answer)
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
-        let address = listener.local_addr().expect("an address");
-        let router = Router::new().fallback(post(handler));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, asked }
-    }
-
-    fn settings(&self) -> Settings {
-        let url = format!("http://{}/rpc/v1", self.address).parse().expect("a URL");
-        Settings {
-            endpoint: EndpointSettings::new(url),
-            contract: ContractAddress([1; 20]),
-            from_epoch: ChainEpoch::GENESIS,
-        }
-    }
-
-    fn source(&self) -> EvmDealStatus {
-        EvmDealStatus::new(self.settings()).expect("a source")
-    }
-
-    fn recorder(&self) -> EvmDealRecorder {
-        let key = SigningKey::from_bytes(&[7; 32]).expect("a key");
-        EvmDealRecorder::new(self.settings(), key).expect("a recorder")
-    }
-
-    fn asked(&self, method: &str) -> Vec<Value> {
-        let asked = self.asked.lock().expect("no panic");
-        asked.iter().filter(|(name, _)| name == method).map(|(_, params)| params.clone()).collect()
-    }
-}
-
-fn cid() -> Cid {
-    Cid::try_from("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy").expect("a CID")
-}
-
-fn pin(epoch: i64) -> Tipset {
-    let key = TipsetKey::new(vec![cid()]);
-    Tipset { key: key.clone(), epoch: ChainEpoch::new(epoch), parents: key }
-}
-
-fn word(number: u64) -> String {
-    format!("{number:064x}")
-}
-
-/// ABI of an array of (deal, provider).
-fn deals(deals: &[(u64, u64)]) -> Value {
-    let mut words = vec![word(0x20), word(deals.len() as u64)];
-    words.extend(deals.iter().flat_map(|(deal, provider)| [word(*deal), word(*provider)]));
-    json!(format!("0x{}", words.concat()))
-}
-
-/// Whether a call is this question, about a CID as text.
-fn is(params: &Value, selector: &str) -> bool {
-    params[0]["input"].as_str().is_some_and(|input| input.starts_with(selector))
-}
-
-fn is_about_text(params: &Value) -> bool {
-    let text: String = cid().to_string().bytes().map(|b| format!("{b:02x}")).collect();
-    params[0]["input"].as_str().is_some_and(|input| input.contains(&text))
-}
-
-fn ids(deals: Vec<raas_types::ListedDeal>) -> Vec<u64> {
-    deals.iter().map(|listed| listed.deal.get()).collect()
-}
 
 #[tokio::test]
 async fn both_spellings_of_a_cid_are_asked_and_holes_are_left_out() {
@@ -246,11 +147,8 @@ async fn an_answer_without_end_is_not_read_into_memory() {
 
 #[tokio::test]
 async fn an_answer_that_is_neither_a_result_nor_an_error_is_not_taken_for_nothing() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
-    let address = listener.local_addr().expect("an address");
-    let router = Router::new().fallback(post(async || Json(json!({"jsonrpc": "2.0", "id": 1}))));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let script = Script { address, asked: Arc::default() };
+    let empty = || Some(Json(json!({"jsonrpc": "2.0", "id": 1})).into_response());
+    let script = Script::over_http(move |_| empty()).await;
     let hash = raas_types::TxHash(format!("0x{}", word(1)));
     let error = script.recorder().status(&hash).await.expect_err("no answer");
     assert!(error.to_string().contains("no result"), "{error}");

@@ -16,13 +16,13 @@ pub mod conformance;
 pub use error::{Error, Result};
 pub use fake::{Calls, FakeDealStatus};
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use async_trait::async_trait;
 use cid::Cid;
 use raas_types::{
-    ChainEpoch, DealId, EpochDelta, ListedDeal, ProviderId, SegmentProof, SubmissionId, Terms,
-    Tipset, TxHash,
+    ChainEpoch, DealId, EpochDelta, ListedDeal, ProviderId, RpcUsage, SegmentProof, SubmissionId,
+    Terms, Tipset, TxHash,
 };
 
 /// What a contract lists for one CID, all three questions asked at one pin.
@@ -63,6 +63,11 @@ pub trait DealStatusSource: fmt::Debug + Send + Sync + 'static {
     /// The requests made to the contract after `cursor` (from the beginning when `None`) up to
     /// `until`, at most a bounded number at a time.
     async fn requests_since(&self, cursor: Option<Cursor>, until: &Tipset) -> Result<Requests>;
+
+    /// What was asked so far, by endpoint; nothing where nobody counts.
+    fn usage(&self) -> BTreeMap<String, RpcUsage> {
+        BTreeMap::new()
+    }
 }
 
 /// How far the contract's requests have been read.

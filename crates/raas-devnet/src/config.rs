@@ -7,6 +7,7 @@ use std::{
 };
 
 use raas_types::{ChainEpoch, EpochDelta};
+use serde::{Deserialize, Serialize};
 
 /// The private key of the account that has funds unless another is named.
 ///
@@ -24,6 +25,36 @@ pub const CHAIN_ID: u64 = 31_415_926;
 pub(crate) const MAX_PROVIDERS: usize = 1_000;
 /// The longest sealing: with the start at twice that, a deal still starts within a year.
 pub(crate) const MAX_SEALING: i64 = EpochDelta::YEAR.get() / 2;
+
+/// The most nodes over one world: enough for any quorum.
+pub(crate) const MAX_NODES: usize = 100;
+
+/// What kind of node answers: each has its own errors, limits and methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// A Lotus full node: all methods, protocol errors with HTTP 500, exact parameter counts.
+    #[default]
+    Lotus,
+    /// A Forest full node: its own error codes and texts, at most 100 entries in a batch.
+    Forest,
+    /// A lotus-gateway, as public endpoints run: no partition methods, 24 hours of look-back.
+    Gateway,
+}
+
+/// One node over the world.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// What kind it is.
+    #[serde(default)]
+    pub kind: NodeKind,
+    /// The bearer token it knows; it allows everything. Lotus and Forest let anybody read without
+    /// one and answer HTTP 401 to any other; a gateway asks for it where there is one, as hosted
+    /// endpoints do, and ignores tokens where there is none. Default: none.
+    #[serde(default)]
+    pub token: Option<String>,
+}
 
 /// Settings of a devnet. All state but the blobs is in memory: a devnet that is started again is a
 /// new one.
@@ -57,6 +88,12 @@ pub struct DevnetConfig {
     pub funded: [u8; 32],
     /// What `StateNetworkName` answers. Default: `devnet`.
     pub network_name: String,
+    /// The epoch at which a proving period of every provider starts (and every 2880 epochs before
+    /// and after). Default: none, and each provider has its own by the seed.
+    pub period_start: Option<i64>,
+    /// The nodes over this world, at least one. Node 0 answers at `/rpc/v1`, every node `i` at
+    /// `/node/{i}/rpc/v1`. Default: one Lotus node without a token.
+    pub nodes: Vec<NodeConfig>,
 }
 
 impl DevnetConfig {
@@ -76,6 +113,8 @@ impl DevnetConfig {
             epoch_every: None,
             funded: FUNDED_KEY,
             network_name: "devnet".to_owned(),
+            period_start: None,
+            nodes: vec![NodeConfig::default()],
         }
     }
 }

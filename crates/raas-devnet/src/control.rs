@@ -1,7 +1,32 @@
 //! The control API under `/devnet`: what a laboratory may do that no chain allows.
 //!
-//! Everything here is also a method of [`Devnet`].
+//! Everything here is also a method of [`Devnet`]. Bodies are JSON, and empty where none is named; an
+//! error is HTTP 400 with `{"error": "..."}`.
+//!
+//! ```text
+//! POST advance                      {"epochs": 100}
+//! POST reorg                        {"depth": 20}
+//! POST finality                     {"stalled": true}
+//! POST rpc                          {"node": 1, "mode": "lagging", "behind": 100}
+//!                                   {"mode": "slow", "milliseconds": 500}
+//!                                   {"mode": "too_many_requests", "retry_after": 2}
+//!                                   {"mode": "forked", "since": 6300100}
+//!                                   {"mode": "lie", "deal": 100000, "as": "missing"}
+//!                                   modes without more: ok, down, hang, garbage, half_batches,
+//!                                   truncated, wrong_ids, swapped, other_network
+//! POST plant                        {"provider": "t01000", "start": 1, "end": 2, "activate": 1,
+//!                                    "deadline": 42, "piece": "baga...", "piece_size": 512}
+//! POST providers/{id}/{action}      fault, recover, terminate, offline, online, corrupt, honest
+//! POST providers/{id}/sectors/{number}/{action}
+//!                                   declare_fault, recover, terminate; {"swallow_deal": true}
+//! POST providers/{id}/deadlines/{deadline}/compact
+//! POST deals/{id}/settle
+//! POST aggregator                   any of its settings
+//! GET  head, providers, deals, aggregator, stats, rpc?node=1
+//! ```
 
+mod exact;
+mod nodes;
 #[cfg(test)]
 mod tests;
 
@@ -19,16 +44,14 @@ use raas_types::{DealId, ProviderId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+pub use self::exact::Plant;
 use crate::{
     chain::{DealTruth, lock, provider_text},
     devnet::{Devnet, Head, Parts},
-    rpc::{DEFAULT_LAG, RpcMode},
 };
 
 /// The most epochs one call advances: ten years, so that a slip of the finger ends.
 const MAX_ADVANCE: u32 = 10 * 1_051_897;
-/// The longest lag of a node: a year.
-const MAX_LAG: i64 = 1_051_897;
 
 /// A request to control that cannot be met.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +59,14 @@ pub enum ControlError {
     /// There is no provider of that id.
     #[error("there is no provider {0}: GET /devnet/providers lists those there are")]
     UnknownProvider(ProviderId),
+    /// There is no node of that number.
+    #[error("there is no node {node}: write a number below {nodes}")]
+    UnknownNode {
+        /// The number asked for.
+        node: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
     /// The input makes no sense; the text says what would.
     #[error("{0}")]
     BadInput(String),
@@ -128,8 +159,13 @@ pub(crate) fn router(parts: Parts) -> Router {
         .route("/devnet/advance", post(advance))
         .route("/devnet/providers", get(providers))
         .route("/devnet/providers/{id}/{action}", post(provider))
+        .route("/devnet/providers/{id}/sectors/{sector}/{action}", post(exact::sector))
+        .route("/devnet/providers/{id}/deadlines/{deadline}/compact", post(exact::compact))
+        .route("/devnet/plant", post(exact::plant))
+        .route("/devnet/reorg", post(exact::reorg))
+        .route("/devnet/finality", post(exact::finality))
         .route("/devnet/aggregator", get(aggregator_settings).post(aggregator))
-        .route("/devnet/rpc", get(rpc_mode).post(rpc))
+        .route("/devnet/rpc", get(nodes::mode).post(nodes::set_mode))
         .route("/devnet/deals", get(deals))
         .route("/devnet/deals/{id}/settle", post(settle))
         .route("/devnet/stats", get(stats))
@@ -205,38 +241,6 @@ struct Advance {
     epochs: u32,
 }
 
-/// The body of `POST /devnet/rpc`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rpc {
-    mode: Mode,
-    behind: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    Ok,
-    Down,
-    Lagging,
-}
-
-impl Rpc {
-    fn mode(&self) -> Result<RpcMode, ControlError> {
-        match (&self.mode, self.behind) {
-            (Mode::Ok, None) => Ok(RpcMode::Ok),
-            (Mode::Down, None) => Ok(RpcMode::Down),
-            (Mode::Lagging, behind) => match behind.unwrap_or(DEFAULT_LAG) {
-                behind @ 0..=MAX_LAG => Ok(RpcMode::Lagging { behind }),
-                behind => Err(ControlError::BadInput(format!(
-                    "behind is {behind}: write a number of epochs from 0 to {MAX_LAG}"
-                ))),
-            },
-            _ => Err(ControlError::BadInput("behind goes with mode \"lagging\" only".to_owned())),
-        }
-    }
-}
-
 async fn advance(State(parts): State<Parts>, body: Bytes) -> Result<Json<Head>, ControlError> {
     let Advance { epochs } = parse(&body)?;
     if epochs > MAX_ADVANCE {
@@ -266,15 +270,6 @@ async fn aggregator_settings(State(parts): State<Parts>) -> Result<Json<Value>, 
     serde_json::to_value(parts.aggregator.settings()).map(Json).map_err(bad_input)
 }
 
-async fn rpc(State(parts): State<Parts>, body: Bytes) -> Result<Json<RpcMode>, ControlError> {
-    parts.endpoint.set_mode(parse::<Rpc>(&body)?.mode()?);
-    Ok(Json(parts.endpoint.mode()))
-}
-
-async fn rpc_mode(State(parts): State<Parts>) -> Json<RpcMode> {
-    Json(parts.endpoint.mode())
-}
-
 async fn deals(State(parts): State<Parts>) -> Json<Vec<DealTruth>> {
     Json(lock(&parts.world).ground_truth())
 }
@@ -293,7 +288,7 @@ async fn head(State(parts): State<Parts>) -> Json<Head> {
 }
 
 async fn stats(State(parts): State<Parts>) -> Json<Value> {
-    let stats = parts.endpoint.stats();
+    let stats = parts.node_zero().stats();
     let served = parts.providers.served().into_iter().map(|(id, served)| {
         let counts = json!({
             "pieces": served.pieces,
@@ -307,6 +302,8 @@ async fn stats(State(parts): State<Parts>) -> Json<Value> {
         "calls": stats.calls,
         "batches": stats.batches,
         "refused": stats.refused,
+        "requests": stats.requests,
+        "nodes": nodes::all(&parts),
         "http": {
             "aggregator": parts.aggregator.calls(),
             "providers": served.collect::<serde_json::Map<_, _>>(),

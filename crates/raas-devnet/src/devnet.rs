@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     aggregator::{Aggregator, AggregatorConfig, AggregatorPatch},
-    chain::{ChainView as _, Clock, DealTruth, SharedWorld, World, WorldConfig, lock},
-    config::{CHAIN_ID, DevnetConfig, MAX_PROVIDERS, MAX_SEALING},
-    control,
+    chain::{ChainView as _, Clock, DealTruth, Forks, SharedWorld, World, WorldConfig, lock},
+    config::{CHAIN_ID, DevnetConfig, MAX_NODES, MAX_PROVIDERS, MAX_SEALING},
+    control::{self, ControlError},
     eth::{Eth, EthConfig},
     providers::Providers,
-    rpc::{Endpoint, RpcMode, Stats, dialect::Dialect},
+    rpc::{Endpoint, RpcMode, Stats},
 };
 
 /// Mainnet's genesis, so that epochs and times go together as they do there.
@@ -56,8 +56,11 @@ pub enum DevnetError {
 pub struct Urls {
     /// The server itself; `/devnet/…` is under it.
     pub base: String,
-    /// Lotus JSON-RPC.
+    /// JSON-RPC of node 0, which is a Lotus node unless configured otherwise.
     pub lotus: String,
+    /// JSON-RPC of every node, in their order; the first is node 0 under its second address.
+    #[serde(default)]
+    pub nodes: Vec<String>,
     /// Ethereum JSON-RPC: the same endpoint, as on Lotus.
     pub eth: String,
     /// The aggregator's services.
@@ -104,7 +107,8 @@ pub struct Devnet {
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub world: SharedWorld,
-    pub endpoint: Endpoint,
+    /// One for each configured node; there is at least one.
+    pub nodes: Vec<Endpoint>,
     pub aggregator: Aggregator,
     pub providers: Providers,
 }
@@ -133,16 +137,15 @@ impl Devnet {
         world.set_evm(Box::new(Eth::new(EthConfig {
             chain_id: CHAIN_ID,
             funded: vec![signer.address().into_array()],
-            finality: config.finality_lag.get(),
         })));
-        let parts = start_parts(Arc::new(Mutex::new(world)), &config).await?;
         let stop = CancellationToken::new();
+        let parts = start_parts(Arc::new(Mutex::new(world)), &config, &stop).await?;
         if let Some(every) = config.epoch_every {
             tokio::spawn(tick(parts.clone(), every, stop.clone()));
         }
         let server = serve(listener, router(&parts), stop.clone());
         let server = Some(tokio::spawn(server));
-        Ok(Self { urls: urls(addr), funded: config.funded, parts, stop, server })
+        Ok(Self { urls: urls(addr, parts.nodes.len()), funded: config.funded, parts, stop, server })
     }
 
     /// Where it answers.
@@ -170,19 +173,35 @@ impl Devnet {
         lock(&self.parts.world).ground_truth()
     }
 
-    /// What the RPC endpoint was asked.
+    /// What node 0 was asked.
     pub fn stats(&self) -> Stats {
-        self.parts.endpoint.stats()
+        self.parts.node_zero().stats()
     }
 
-    /// How the node behind the RPC endpoint does.
+    /// What that node was asked; `None` when there is no such node.
+    pub fn node_stats(&self, node: usize) -> Option<Stats> {
+        self.parts.nodes.get(node).map(Endpoint::stats)
+    }
+
+    /// How node 0 does.
     pub fn rpc_mode(&self) -> RpcMode {
-        self.parts.endpoint.mode()
+        self.parts.node_zero().mode()
     }
 
-    /// Makes the node do so from the next request on.
+    /// How that node does; `None` when there is no such node.
+    pub fn node_mode(&self, node: usize) -> Option<RpcMode> {
+        self.parts.nodes.get(node).map(Endpoint::mode)
+    }
+
+    /// Makes node 0 do so from the next request on.
     pub fn set_rpc_mode(&self, mode: RpcMode) {
-        self.parts.endpoint.set_mode(mode);
+        self.parts.node_zero().set_mode(mode);
+    }
+
+    /// Makes that node do so from the next request on.
+    pub fn set_node_mode(&self, node: usize, mode: RpcMode) -> Result<(), ControlError> {
+        self.parts.node(node)?.set_mode(mode);
+        Ok(())
     }
 
     /// Stops all servers; requests in progress get five seconds.
@@ -207,6 +226,17 @@ impl Drop for Devnet {
 }
 
 impl Parts {
+    /// The first node.
+    pub(crate) fn node_zero(&self) -> &Endpoint {
+        // Starting refuses a devnet without nodes.
+        &self.nodes[0]
+    }
+
+    /// The node of that number.
+    pub(crate) fn node(&self, node: usize) -> Result<&Endpoint, ControlError> {
+        self.nodes.get(node).ok_or(ControlError::UnknownNode { node, nodes: self.nodes.len() })
+    }
+
     /// Lets epochs pass.
     pub(crate) async fn advance(&self, epochs: u32) -> Head {
         self.aggregator.idle().await;
@@ -255,12 +285,17 @@ fn world_config(config: &DevnetConfig) -> Result<WorldConfig, DevnetError> {
         config.null_every != 1,
         "null_every: with 1 every round would be null; write 0 for none, or at least 2",
     )?;
+    check(
+        (1..=MAX_NODES).contains(&config.nodes.len()),
+        "nodes: write 1 to 100 of them; node 0 is what answers at /rpc/v1",
+    )?;
     Ok(WorldConfig {
         clock: Clock {
             seed: config.seed,
             null_every: config.null_every,
             genesis_timestamp: GENESIS_TIMESTAMP,
             start_epoch: config.start_epoch.get(),
+            forks: Forks::default(),
         },
         network_name: config.network_name.clone(),
         network_version: NETWORK_VERSION,
@@ -270,10 +305,15 @@ fn world_config(config: &DevnetConfig) -> Result<WorldConfig, DevnetError> {
         finality_lag: config.finality_lag.get(),
         partition_size: PARTITION_SIZE,
         first_deal: FIRST_DEAL,
+        period_start: config.period_start,
     })
 }
 
-async fn start_parts(world: SharedWorld, config: &DevnetConfig) -> Result<Parts, DevnetError> {
+async fn start_parts(
+    world: SharedWorld,
+    config: &DevnetConfig,
+    stop: &CancellationToken,
+) -> Result<Parts, DevnetError> {
     let providers = Providers::start(world.clone()).await;
     let providers = providers.map_err(|e| io_error("starting the providers' servers", e))?;
     let aggregator = Aggregator::start(
@@ -288,13 +328,16 @@ async fn start_parts(world: SharedWorld, config: &DevnetConfig) -> Result<Parts,
         ..AggregatorPatch::default()
     };
     aggregator.configure(patch).map_err(|error| DevnetError::Config(error.to_string()))?;
-    let endpoint = Endpoint::new(world.clone(), Dialect::LOTUS);
-    Ok(Parts { world, endpoint, aggregator, providers })
+    let nodes = config.nodes.iter().cloned();
+    let nodes = nodes.map(|node| Endpoint::new(world.clone(), node, stop.clone())).collect();
+    Ok(Parts { world, nodes, aggregator, providers })
 }
 
 fn router(parts: &Parts) -> Router {
-    control::router(parts.clone())
-        .merge(parts.endpoint.router())
+    let nodes = parts.nodes.iter().enumerate().map(|(i, node)| node.router(&format!("/node/{i}")));
+    nodes
+        .fold(control::router(parts.clone()), Router::merge)
+        .merge(parts.node_zero().router(""))
         .merge(parts.aggregator.router())
         .merge(parts.providers.router())
 }
@@ -316,7 +359,7 @@ async fn tick(parts: Parts, every: Duration, stop: CancellationToken) {
     }
 }
 
-fn urls(mut addr: SocketAddr) -> Urls {
+fn urls(mut addr: SocketAddr, nodes: usize) -> Urls {
     // Listening on all interfaces is no address to connect to.
     if addr.ip().is_unspecified() {
         addr.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -326,6 +369,7 @@ fn urls(mut addr: SocketAddr) -> Urls {
     Urls {
         eth: lotus.clone(),
         lotus,
+        nodes: (0..nodes).map(|node| format!("{base}/node/{node}/rpc/v1")).collect(),
         aggregator: AggregatorUrls {
             api: base.clone(),
             upload: base.clone(),

@@ -55,7 +55,7 @@ impl Failure {
             }
             Self::Row { .. } | Self::Foreign | Self::Newer { .. } => Error::Corrupt(text),
             Self::Sqlite(source) | Self::Migration { source, .. } => {
-                if is_damage(&source) {
+                if sqlite_found_damage(&source) {
                     Error::Corrupt(text)
                 } else {
                     Error::Unavailable(text)
@@ -63,10 +63,15 @@ impl Failure {
             }
         }
     }
+
+    /// Whether what SQLite itself stumbled over is in the file, so that other reads may succeed.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Sqlite(source) if sqlite_found_damage(source))
+    }
 }
 
 /// Whether SQLite says that what is stored is at fault, rather than the disk, memory or a lock.
-fn is_damage(error: &rusqlite::Error) -> bool {
+fn sqlite_found_damage(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         // Unknown is SQLITE_ERROR: a table or column that should be there is not, or JSON that
         // a migration reads is none.

@@ -1,7 +1,8 @@
 //! From rows to values. A row that cannot be read is named, so that someone can look at it.
 
-use raas_job_store::{JobRecord, StoredJob, Versioned};
-use raas_types::{ChainEpoch, SubmissionId};
+use cid::Cid;
+use raas_job_store::{DueJob, JobRecord, StoredJob, Versioned};
+use raas_types::{ChainEpoch, JobId, SubmissionId};
 use rusqlite::{
     Connection, OptionalExtension, Params, Row,
     types::{FromSql, ValueRef},
@@ -49,6 +50,18 @@ pub(crate) fn stored_job(row: &Row<'_>) -> Result<Versioned<StoredJob>> {
     let version: i64 = column("job", row, 1)?;
     let value = StoredJob { job: json("job", row, 5)?, record };
     Ok(Versioned { value, version: version.cast_unsigned() })
+}
+
+/// A job that is due, from its id and its CID. The row is there, so what cannot be read of it is
+/// told inside.
+pub(crate) fn due_job(row: &Row<'_>) -> Result<Result<DueJob>> {
+    let read = || {
+        let id: String = column("job", row, 0)?;
+        let cid: String = column("job", row, 1)?;
+        let cid = Cid::try_from(cid).map_err(|error| damaged("job", row, error))?;
+        Ok(DueJob { id: JobId::new(id), cid })
+    };
+    Ok(read())
 }
 
 /// The JSON in the second column; the first names the row.

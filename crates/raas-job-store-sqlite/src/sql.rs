@@ -6,15 +6,38 @@ macro_rules! select_jobs {
     };
 }
 
+/// What a selection gives of each CID in the JSON array `?1`; `place`, the last column, is where in
+/// the array the CID stands. The CROSS keeps the array on the outside, so that each CID is looked
+/// up by index.
+macro_rules! of_each {
+    ($columns:literal, $from:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            ", place FROM (SELECT key AS place, value AS asked FROM json_each(?1)) CROSS JOIN ",
+            $from,
+            " ORDER BY place, ",
+            $order
+        )
+    };
+}
+
 pub(crate) const INSERT_JOB: &str =
     "INSERT INTO jobs (id, cid, version, body) VALUES (?1, ?2, 1, ?3) ON CONFLICT (id) DO NOTHING";
 pub(crate) const JOB: &str = select_jobs!("WHERE id = ?1");
+pub(crate) const JOBS_OF_EACH: &str =
+    of_each!("id, version, next_look, submission, last_plan, body", "jobs ON cid = asked", "id");
 pub(crate) const FIRST_JOBS: &str = select_jobs!("ORDER BY id LIMIT ?1");
 pub(crate) const JOBS_AFTER: &str = select_jobs!("WHERE id > ?1 ORDER BY id LIMIT ?2");
 pub(crate) const JOBS_OF: &str = select_jobs!("WHERE cid = ?1 ORDER BY id");
 pub(crate) const NEVER_LOOKED_AT: &str =
     select_jobs!("WHERE next_look IS NULL ORDER BY id LIMIT ?1");
 pub(crate) const DUE: &str = select_jobs!("WHERE next_look <= ?1 ORDER BY next_look, id LIMIT ?2");
+// Of the row, what stands before its plan and body: neither is read, so neither can be in the way.
+pub(crate) const NEVER_LOOKED_AT_NAMES: &str =
+    "SELECT id, cid FROM jobs WHERE next_look IS NULL ORDER BY id LIMIT ?1";
+pub(crate) const DUE_NAMES: &str =
+    "SELECT id, cid FROM jobs WHERE next_look <= ?1 ORDER BY next_look, id LIMIT ?2";
 pub(crate) const UPDATE_JOB: &str = "UPDATE jobs SET version = version + 1, cid = ?3, \
      next_look = ?4, submission = ?5, last_plan = ?6, body = ?7 WHERE id = ?1 AND version = ?2";
 pub(crate) const WAKE: &str =
@@ -24,13 +47,18 @@ pub(crate) const REMOVE_JOB: &str = "DELETE FROM jobs WHERE id = ?1";
 // Ids above 2^63 - 1 are stored as negative numbers, and come after the others.
 pub(crate) const DEAL_MEMORIES: &str = "SELECT cid || ' deal ' || deal, body FROM deal_memories \
      WHERE cid = ?1 ORDER BY deal < 0, deal";
-pub(crate) const PUT_MEMORY: &str =
-    "INSERT OR REPLACE INTO deal_memories (cid, deal, body) VALUES (?1, ?2, ?3)";
+pub(crate) const MEMORIES_OF_EACH: &str =
+    of_each!("cid || ' deal ' || deal, body", "deal_memories ON cid = asked", "deal < 0, deal");
+// Not REPLACE, which would take the row out of the table and its index and put it at the end.
+pub(crate) const PUT_MEMORY: &str = "INSERT INTO deal_memories (cid, deal, body) \
+     VALUES (?1, ?2, ?3) ON CONFLICT (cid, deal) DO UPDATE SET body = excluded.body";
 pub(crate) const FORGET_MEMORY: &str = "DELETE FROM deal_memories WHERE cid = ?1 AND deal = ?2";
 
 pub(crate) const ORDER: &str = "SELECT id, body FROM orders WHERE id = ?1";
 pub(crate) const ORDERS_OF: &str =
     "SELECT id, body FROM orders WHERE cid = ?1 ORDER BY created, id";
+pub(crate) const ORDERS_OF_EACH: &str =
+    of_each!("id, body", "orders ON cid = asked", "created, id");
 pub(crate) const OUTSTANDING_ORDERS: &str =
     "SELECT id, body FROM orders WHERE outstanding = 1 ORDER BY created, id";
 pub(crate) const PUT_ORDER: &str = "INSERT OR REPLACE INTO orders \
@@ -39,6 +67,11 @@ pub(crate) const PUT_ORDER: &str = "INSERT OR REPLACE INTO orders \
 pub(crate) const TRANSACTION: &str = "SELECT hash, body FROM transactions WHERE hash = ?1";
 pub(crate) const TRANSACTIONS_OF: &str =
     "SELECT hash, body FROM transactions WHERE job = ?1 ORDER BY seq";
+pub(crate) const TRANSACTIONS_OF_EACH: &str = of_each!(
+    "hash, transactions.body",
+    "jobs ON jobs.cid = asked CROSS JOIN transactions ON transactions.job = jobs.id",
+    "jobs.id, seq"
+);
 pub(crate) const OPEN_TRANSACTIONS: &str =
     "SELECT hash, body FROM transactions WHERE open = 1 ORDER BY seq";
 // Not REPLACE, which would move the row to the end.
@@ -81,6 +114,8 @@ mod tests {
         let never = plan(NEVER_LOOKED_AT);
         assert_eq!(never, "SEARCH jobs USING INDEX jobs_by_look (next_look=?)");
         assert_eq!(plan(DUE), "SEARCH jobs USING INDEX jobs_by_look (next_look<?)");
+        assert_eq!(plan(NEVER_LOOKED_AT_NAMES), never);
+        assert_eq!(plan(DUE_NAMES), plan(DUE));
     }
 
     #[test]
@@ -89,6 +124,24 @@ mod tests {
         assert_eq!(orders, "SCAN orders USING INDEX orders_outstanding");
         let transactions = plan(OPEN_TRANSACTIONS);
         assert_eq!(transactions, "SEARCH transactions USING INDEX transactions_open (open=?)");
+    }
+
+    #[test]
+    fn each_cid_of_a_dossier_is_looked_up_by_index() {
+        let asked = "SCAN json_each VIRTUAL TABLE INDEX 1:";
+        let jobs = "SEARCH jobs USING INDEX jobs_by_cid (cid=?)";
+        let memories = "SEARCH deal_memories USING INDEX sqlite_autoindex_deal_memories_1 (cid=?)";
+        let orders = "SEARCH orders USING INDEX orders_by_cid (cid=?)";
+        for (statement, search) in
+            [(JOBS_OF_EACH, jobs), (MEMORIES_OF_EACH, memories), (ORDERS_OF_EACH, orders)]
+        {
+            let plan = plan(statement);
+            assert!(plan.starts_with(&format!("{asked}; {search}")), "{plan}");
+        }
+        let plan = plan(TRANSACTIONS_OF_EACH);
+        let jobs = "SEARCH jobs USING COVERING INDEX jobs_by_cid (cid=?)";
+        let transactions = "SEARCH transactions USING INDEX transactions_by_job (job=?)";
+        assert!(plan.starts_with(&format!("{asked}; {jobs}; {transactions}")), "{plan}");
     }
 
     #[test]

@@ -4,18 +4,21 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use cid::Cid;
-use raas_job_store::{Change, JobRecord, JobStore, Lease, Result, StoredJob, Versioned};
+use raas_job_store::{
+    Change, Dossier, DueJob, JobRecord, JobStore, Lease, Result, StoredJob, Versioned,
+};
 use raas_types::{
     ChainEpoch, DealMemory, Job, JobId, Order, OrderId, Transaction, TransactionPurpose,
     TransactionState, TxHash,
 };
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 use serde::Serialize;
 
 use crate::{
+    dossiers,
     failure::{self, Failure},
     file::LockedFile,
-    rows::{body, first, list, number, stored_job},
+    rows::{body, due_job, first, list, number, stored_job},
     schema, sql,
     worker::Worker,
 };
@@ -52,6 +55,14 @@ impl SqliteJobStore {
     pub fn path(&self) -> &Path {
         self.worker.path()
     }
+
+    /// Answers that came each by itself, their failures as the port tells them.
+    fn each_told<T>(&self, answers: Vec<failure::Result<T>>) -> Vec<Result<T>> {
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|failure| failure.at(self.path())))
+            .collect()
+    }
 }
 
 #[async_trait]
@@ -82,7 +93,26 @@ impl JobStore for SqliteJobStore {
     }
 
     async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
-        self.worker.call(move |db| due(db, epoch, limit)).await
+        let queries = [sql::NEVER_LOOKED_AT, sql::DUE];
+        self.worker.call(move |db| due(db, queries, epoch, limit, stored_job)).await
+    }
+
+    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
+        let queries = [sql::NEVER_LOOKED_AT_NAMES, sql::DUE_NAMES];
+        let due = self.worker.call(move |db| due(db, queries, epoch, limit, due_job)).await?;
+        Ok(self.each_told(due))
+    }
+
+    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
+        let mut dossiers = Vec::with_capacity(cids.len());
+        for batch in cids.chunks(dossiers::BATCH) {
+            let asked: Vec<String> = batch.iter().map(Cid::to_string).collect();
+            match self.worker.call(move |db| dossiers::read(db, &asked)).await {
+                Ok(answers) => dossiers.extend(self.each_told(answers)),
+                Err(error) => dossiers.extend(batch.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        dossiers
     }
 
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
@@ -168,15 +198,18 @@ fn insert_job(db: &Connection, job: Job) -> failure::Result<Versioned<StoredJob>
     Ok(Versioned { value: StoredJob { job, record: JobRecord::default() }, version: 1 })
 }
 
-fn due(
+/// What is due, from a query for what was never looked at and one for the rest.
+fn due<T>(
     db: &Connection,
+    [never_looked_at, others]: [&str; 2],
     epoch: ChainEpoch,
     limit: usize,
-) -> failure::Result<Vec<Versioned<StoredJob>>> {
-    let mut jobs = list(db, sql::NEVER_LOOKED_AT, [row_limit(limit)], stored_job)?;
+    read: impl Fn(&Row<'_>) -> failure::Result<T>,
+) -> failure::Result<Vec<T>> {
+    let mut jobs = list(db, never_looked_at, [row_limit(limit)], &read)?;
     let rest = row_limit(limit.saturating_sub(jobs.len()));
     if rest > 0 {
-        jobs.extend(list(db, sql::DUE, params![epoch.get(), rest], stored_job)?);
+        jobs.extend(list(db, others, params![epoch.get(), rest], &read)?);
     }
     Ok(jobs)
 }
@@ -344,6 +377,8 @@ mod tests {
         assert!(matches!(panicked, Err(Error::Unavailable(_))), "{panicked:?}");
         let after = store.cursor("x").await;
         assert!(matches!(after, Err(Error::Unavailable(_))), "{after:?}");
+        let each = store.dossiers(&[1, 2].map(samples::cid)).await;
+        assert!(matches!(each[..], [Err(Error::Unavailable(_)), Err(Error::Unavailable(_))]));
         drop(store);
         fresh(&dir);
     }

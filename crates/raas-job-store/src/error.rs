@@ -3,7 +3,7 @@
 use raas_types::JobId;
 
 /// A read or write that did not happen.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A job with this id is there already. Read it and decide.
     #[error("job {0} exists already")]

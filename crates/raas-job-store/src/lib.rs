@@ -52,6 +52,30 @@ pub struct StoredJob {
     pub record: JobRecord,
 }
 
+/// A job that is due, as the schedule names it. What else is stored of it is in its CID's
+/// [`Dossier`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueJob {
+    /// The job.
+    pub id: JobId,
+    /// The data it is about.
+    pub cid: Cid,
+}
+
+/// All that is stored of one CID: what a look at it starts from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dossier {
+    /// Its jobs, as [`JobStore::jobs_of`] lists them.
+    pub jobs: Vec<Versioned<StoredJob>>,
+    /// What is remembered of its deals, as [`JobStore::deal_memories`] lists it.
+    pub memories: Vec<DealMemory>,
+    /// Its orders, as [`JobStore::orders_of`] lists them.
+    pub orders: Vec<Order>,
+    /// The transactions of each of its jobs in the order of `jobs`, as
+    /// [`JobStore::transactions_of`] lists them.
+    pub transactions: Vec<Transaction>,
+}
+
 /// The right to act under a name, until an epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -80,16 +104,19 @@ pub struct Lease {
 ///   orders, by the epoch they were created at and then by id; of transactions, in the order in
 ///   which they were first written. Replacing one leaves it in its place.
 /// - A limit is never exceeded; 0 gives an empty list, `usize::MAX` everything.
-/// - [`due`](Self::due) costs what is due, not what is stored, and returns jobs never looked at
-///   first, then by the epoch they were due at, then by id.
+/// - [`due`](Self::due) and [`due_jobs`](Self::due_jobs) cost what is due, not what is stored, and
+///   return jobs never looked at first, then by the epoch they were due at, then by id.
+/// - [`due_jobs`](Self::due_jobs) and [`dossiers`](Self::dossiers) answer item by item: what cannot
+///   be read of one job or CID is [`Error::Corrupt`] in its place, by its name, and the others are
+///   answered all the same.
 /// - A lease is granted when it is free, over at `now`, or already the same owner's; to nobody else.
 ///   Renewing one that is not over keeps its fence, any other grant raises it. It may be renewed to
 ///   an earlier end; one renewed until `now` is given up.
 /// - Of calls that run at the same time, the outcome is as if they ran one after the other. A call
 ///   that is dropped before it returns happens whole or not at all.
 ///
-/// `conformance` (feature `test-util`) checks all of this but three things that are each store's own
-/// to show: what [`due`](Self::due) costs, crashes, and calls that are dropped.
+/// `conformance` (feature `test-util`) checks all of this but four things that are each store's own
+/// to show: what [`due`](Self::due) costs, damage, crashes, and calls that are dropped.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait JobStore: fmt::Debug + Send + Sync + 'static {
@@ -105,8 +132,40 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// All jobs of a CID.
     async fn jobs_of(&self, cid: &Cid) -> Result<Vec<Versioned<StoredJob>>>;
 
-    /// At most `limit` jobs whose next look is at or before `epoch`.
+    /// At most `limit` jobs whose next look is at or before `epoch`. One that cannot be read fails
+    /// the call; what must go on beside a damaged job asks for [`due_jobs`](Self::due_jobs).
     async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>>;
+
+    /// The names of at most `limit` jobs whose next look is at or before `epoch`, each answered by
+    /// itself.
+    ///
+    /// A job that cannot be read counts towards the limit like any other and stays due, so it comes
+    /// again every time: who asks in rounds asks for as many more as came and stay.
+    ///
+    /// The default goes by [`due`](Self::due) and fails with it. A store that keeps its schedule
+    /// apart from the jobs themselves answers from the schedule.
+    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
+        let due = self.due(epoch, limit).await?;
+        Ok(due
+            .into_iter()
+            .map(|Versioned { value: StoredJob { job, .. }, .. }| {
+                Ok(DueJob { id: job.id, cid: job.cid })
+            })
+            .collect())
+    }
+
+    /// All that is stored of each of `cids`, in the order asked, one answer for each: a CID asked
+    /// for twice is answered twice, one of which nothing is stored has an empty dossier.
+    ///
+    /// The default asks the single calls one after another, and so sees what others write meanwhile.
+    /// A store that can read much at once does, for a pass asks for tens of thousands.
+    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
+        let mut dossiers = Vec::with_capacity(cids.len());
+        for cid in cids {
+            dossiers.push(dossier_by_single_calls(self, cid).await);
+        }
+        dossiers
+    }
 
     /// Replaces a job; `stored.version` is the version that was read. Returns the new version.
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64>;
@@ -155,6 +214,17 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
         now: ChainEpoch,
         until: ChainEpoch,
     ) -> Result<Option<Lease>>;
+}
+
+async fn dossier_by_single_calls(store: &(impl JobStore + ?Sized), cid: &Cid) -> Result<Dossier> {
+    let jobs = store.jobs_of(cid).await?;
+    let memories = store.deal_memories(cid).await?;
+    let orders = store.orders_of(cid).await?;
+    let mut transactions = Vec::new();
+    for stored in &jobs {
+        transactions.extend(store.transactions_of(&stored.value.job.id).await?);
+    }
+    Ok(Dossier { jobs, memories, orders, transactions })
 }
 
 /// Several writes that become durable together, as if made in the order of the fields: a memory that

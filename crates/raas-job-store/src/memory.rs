@@ -15,7 +15,9 @@ use raas_types::{
     TransactionState, TxHash,
 };
 
-use crate::{Change, Error, JobRecord, JobStore, Lease, Result, StoredJob, Versioned};
+use crate::{
+    Change, Dossier, DueJob, Error, JobRecord, JobStore, Lease, Result, StoredJob, Versioned,
+};
 
 /// A [`JobStore`] in memory. Clones share what is kept, as handles of one store.
 #[derive(Clone, Default)]
@@ -76,17 +78,24 @@ impl JobStore for MemoryJobStore {
     }
 
     async fn jobs_of(&self, cid: &Cid) -> Result<Vec<Versioned<StoredJob>>> {
-        let state = self.state();
-        let first = (*cid, JobId::new(""));
-        let keys = state.jobs_by_cid.range(first..).take_while(|(of, _)| of == cid);
-        Ok(keys.filter_map(|(_, id)| state.jobs.get(id).cloned()).collect())
+        Ok(self.state().jobs_of(cid))
     }
 
     async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
+        Ok(self.state().due(epoch, limit).cloned().collect())
+    }
+
+    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
+        let name = |stored: &Versioned<StoredJob>| {
+            let Job { id, cid, .. } = &stored.value.job;
+            Ok(DueJob { id: id.clone(), cid: *cid })
+        };
+        Ok(self.state().due(epoch, limit).map(name).collect())
+    }
+
+    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
         let state = self.state();
-        let due =
-            state.jobs_by_look.iter().take_while(|(look, _)| look.is_none_or(|at| at <= epoch));
-        Ok(due.take(limit).filter_map(|(_, id)| state.jobs.get(id).cloned()).collect())
+        cids.iter().map(|cid| Ok(state.dossier(cid))).collect()
     }
 
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
@@ -109,16 +118,11 @@ impl JobStore for MemoryJobStore {
     }
 
     async fn deal_memories(&self, cid: &Cid) -> Result<Vec<DealMemory>> {
-        let state = self.state();
-        let all = (*cid, DealId::new(0))..=(*cid, DealId::new(u64::MAX));
-        Ok(state.memories.range(all).map(|(_, memory)| memory.clone()).collect())
+        Ok(self.state().memories_of(cid))
     }
 
     async fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>> {
-        let state = self.state();
-        let first = (*cid, ChainEpoch::new(i64::MIN), OrderId::new(""));
-        let keys = state.orders_by_cid.range(first..).take_while(|(of, ..)| of == cid);
-        Ok(keys.filter_map(|(_, _, id)| state.orders.get(id).cloned()).collect())
+        Ok(self.state().orders_of(cid))
     }
 
     async fn order(&self, id: &OrderId) -> Result<Option<Order>> {
@@ -131,7 +135,8 @@ impl JobStore for MemoryJobStore {
     }
 
     async fn open_transactions(&self) -> Result<Vec<Transaction>> {
-        Ok(self.state().transactions_where(|t| t.state == TransactionState::Prepared))
+        let state = self.state();
+        Ok(state.open_transactions.iter().map(|&place| state.transactions[place].clone()).collect())
     }
 
     async fn transaction(&self, hash: &TxHash) -> Result<Option<Transaction>> {
@@ -140,10 +145,7 @@ impl JobStore for MemoryJobStore {
     }
 
     async fn transactions_of(&self, job: &JobId) -> Result<Vec<Transaction>> {
-        Ok(self.state().transactions_where(|transaction| match &transaction.purpose {
-            TransactionPurpose::Submit { job: of }
-            | TransactionPurpose::Complete { job: of, .. } => of == job,
-        }))
+        Ok(self.state().transactions_of(job).cloned().collect())
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<i64>> {
@@ -207,11 +209,50 @@ struct State {
     /// In the order in which they were first written.
     transactions: Vec<Transaction>,
     transaction_places: BTreeMap<TxHash, usize>,
+    transactions_by_job: BTreeSet<(JobId, usize)>,
+    open_transactions: BTreeSet<usize>,
     cursors: BTreeMap<String, i64>,
     leases: BTreeMap<String, Lease>,
 }
 
 impl State {
+    fn due(&self, epoch: ChainEpoch, limit: usize) -> impl Iterator<Item = &Versioned<StoredJob>> {
+        let due =
+            self.jobs_by_look.iter().take_while(move |(look, _)| look.is_none_or(|at| at <= epoch));
+        due.take(limit).filter_map(|(_, id)| self.jobs.get(id))
+    }
+
+    fn dossier(&self, cid: &Cid) -> Dossier {
+        let jobs = self.jobs_of(cid);
+        let transactions = jobs
+            .iter()
+            .flat_map(|stored| self.transactions_of(&stored.value.job.id).cloned())
+            .collect();
+        Dossier { jobs, memories: self.memories_of(cid), orders: self.orders_of(cid), transactions }
+    }
+
+    fn jobs_of(&self, cid: &Cid) -> Vec<Versioned<StoredJob>> {
+        let first = (*cid, JobId::new(""));
+        let keys = self.jobs_by_cid.range(first..).take_while(|(of, _)| of == cid);
+        keys.filter_map(|(_, id)| self.jobs.get(id).cloned()).collect()
+    }
+
+    fn memories_of(&self, cid: &Cid) -> Vec<DealMemory> {
+        let all = (*cid, DealId::new(0))..=(*cid, DealId::new(u64::MAX));
+        self.memories.range(all).map(|(_, memory)| memory.clone()).collect()
+    }
+
+    fn orders_of(&self, cid: &Cid) -> Vec<Order> {
+        let first = (*cid, ChainEpoch::new(i64::MIN), OrderId::new(""));
+        let keys = self.orders_by_cid.range(first..).take_while(|(of, ..)| of == cid);
+        keys.filter_map(|(_, _, id)| self.orders.get(id).cloned()).collect()
+    }
+
+    fn transactions_of(&self, job: &JobId) -> impl Iterator<Item = &Transaction> {
+        let all = (job.clone(), 0)..=(job.clone(), usize::MAX);
+        self.transactions_by_job.range(all).map(|(_, place)| &self.transactions[*place])
+    }
+
     /// That each of these writes, one after the other, replaces the version it names.
     fn check_versions(&self, writes: &[Versioned<StoredJob>]) -> Result<()> {
         let mut versions = BTreeMap::new();
@@ -262,16 +303,30 @@ impl State {
     }
 
     fn put_transaction(&mut self, transaction: &Transaction) {
-        match self.transaction_places.get(&transaction.hash) {
-            Some(&place) => self.transactions[place] = transaction.clone(),
-            None => {
-                self.transaction_places.insert(transaction.hash.clone(), self.transactions.len());
-                self.transactions.push(transaction.clone());
+        let place = match self.transaction_places.get(&transaction.hash) {
+            Some(&place) => {
+                let old = std::mem::replace(&mut self.transactions[place], transaction.clone());
+                self.transactions_by_job.remove(&(job_of(&old).clone(), place));
+                place
             }
+            None => {
+                let place = self.transactions.len();
+                self.transaction_places.insert(transaction.hash.clone(), place);
+                self.transactions.push(transaction.clone());
+                place
+            }
+        };
+        self.transactions_by_job.insert((job_of(transaction).clone(), place));
+        if transaction.state == TransactionState::Prepared {
+            self.open_transactions.insert(place);
+        } else {
+            self.open_transactions.remove(&place);
         }
     }
+}
 
-    fn transactions_where(&self, wanted: impl Fn(&Transaction) -> bool) -> Vec<Transaction> {
-        self.transactions.iter().filter(|transaction| wanted(transaction)).cloned().collect()
+fn job_of(transaction: &Transaction) -> &JobId {
+    match &transaction.purpose {
+        TransactionPurpose::Submit { job } | TransactionPurpose::Complete { job, .. } => job,
     }
 }

@@ -1,11 +1,12 @@
 //! The suite can fail: stores with one flaw each are rejected, by the check that is about it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use cid::Cid;
 use raas_job_store::{
-    Change, JobStore, Lease, MemoryJobStore, Result, StoredJob, Versioned, conformance,
+    Change, Dossier, DueJob, JobStore, Lease, MemoryJobStore, Result, StoredJob, Versioned,
+    conformance,
 };
 use raas_types::{
     ChainEpoch, DealMemory, Job, JobId, Order, OrderId, OrderState, Transaction, TxHash,
@@ -21,6 +22,11 @@ enum Flaw {
     DueInReverse,
     DueBeyondTheLimit,
     DueOnlyWhatWasLookedAt,
+    NamesDueJobsBeyondTheLimit,
+    AnswersEachCidOnce,
+    LeavesOutEmptyDossiers,
+    DossiersInTheOrderOfCids,
+    DossiersWithoutTransactions,
     GrantsLeasesTwice,
     KeepsTheFence,
     OverwritesWakes,
@@ -67,6 +73,36 @@ async fn a_store_that_exceeds_the_limit_is_rejected() {
 #[should_panic(expected = "order of due jobs")]
 async fn a_store_that_never_gives_a_new_job_is_rejected() {
     run(Flaw::DueOnlyWhatWasLookedAt).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "at the limit 0 the due jobs named are those listed")]
+async fn a_store_that_names_due_jobs_beyond_the_limit_is_rejected() {
+    run(Flaw::NamesDueJobsBeyondTheLimit).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "there is one dossier for each CID asked for")]
+async fn a_store_that_answers_a_cid_once_however_often_it_is_asked_for_is_rejected() {
+    run(Flaw::AnswersEachCidOnce).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "there is one dossier for each CID asked for")]
+async fn a_store_that_leaves_out_empty_dossiers_is_rejected() {
+    run(Flaw::LeavesOutEmptyDossiers).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "the dossier at place 0 is of the CID asked for there")]
+async fn a_store_that_gives_dossiers_in_the_order_of_cids_is_rejected() {
+    run(Flaw::DossiersInTheOrderOfCids).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "a dossier is what the single calls list")]
+async fn a_store_that_gives_dossiers_without_transactions_is_rejected() {
+    run(Flaw::DossiersWithoutTransactions).await;
 }
 
 #[tokio::test]
@@ -167,6 +203,34 @@ impl JobStore for Broken {
             }
             _ => self.inner.due(epoch, limit).await,
         }
+    }
+
+    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
+        let more = usize::from(self.flaw == Flaw::NamesDueJobsBeyondTheLimit);
+        self.inner.due_jobs(epoch, limit.saturating_add(more)).await
+    }
+
+    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
+        let mut asked = cids.to_vec();
+        match self.flaw {
+            Flaw::AnswersEachCidOnce => {
+                let mut seen = BTreeSet::new();
+                asked.retain(|cid| seen.insert(*cid));
+            }
+            Flaw::DossiersInTheOrderOfCids => asked.sort(),
+            _ => {}
+        }
+        let mut dossiers = self.inner.dossiers(&asked).await;
+        match self.flaw {
+            Flaw::LeavesOutEmptyDossiers => {
+                dossiers.retain(|dossier| !matches!(dossier, Ok(d) if *d == Dossier::default()));
+            }
+            Flaw::DossiersWithoutTransactions => {
+                dossiers.iter_mut().flatten().for_each(|dossier| dossier.transactions.clear());
+            }
+            _ => {}
+        }
+        dossiers
     }
 
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {

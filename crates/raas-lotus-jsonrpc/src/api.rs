@@ -9,10 +9,16 @@ use jsonrpsee::proc_macros::rpc;
 
 use crate::wire;
 
+pub(crate) const VERSION: &str = "Filecoin.Version";
+pub(crate) const CHAIN_GET_FINALIZED_TIPSET: &str = "Filecoin.ChainGetFinalizedTipSet";
+pub(crate) const STATE_NETWORK_NAME: &str = "Filecoin.StateNetworkName";
+pub(crate) const STATE_NETWORK_VERSION: &str = "Filecoin.StateNetworkVersion";
 pub(crate) const STATE_MARKET_STORAGE_DEAL: &str = "Filecoin.StateMarketStorageDeal";
 pub(crate) const STATE_SECTOR_PARTITION: &str = "Filecoin.StateSectorPartition";
 pub(crate) const STATE_MINER_PARTITIONS: &str = "Filecoin.StateMinerPartitions";
 pub(crate) const STATE_SECTOR_EXPIRATION: &str = "Filecoin.StateSectorExpiration";
+pub(crate) const STATE_MINER_PROVING_DEADLINE: &str = "Filecoin.StateMinerProvingDeadline";
+pub(crate) const STATE_CALL: &str = "Filecoin.StateCall";
 
 #[rpc(client, namespace = "Filecoin", namespace_separator = ".")]
 pub(crate) trait Filecoin {

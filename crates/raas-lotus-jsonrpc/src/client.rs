@@ -1,31 +1,57 @@
 //! [`JsonRpcLotus`]: the port, call by call.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use raas_lotus::{Error, Head, LotusChain, Result};
 use raas_types::{
-    ChainEpoch, DealId, DealReading, EpochDelta, Network, SectorId, SectorReading, Tipset,
+    ChainEpoch, DealId, DealReading, EpochDelta, Network, ProviderId, RpcUsage, SectorId,
+    SectorReading, Tipset, TipsetKey,
 };
+use tokio::sync::Mutex;
 
 use crate::{
     api::{EthClient as _, FilecoinClient as _},
-    ask::Asking,
-    config::{JsonRpcLotusConfig, MAX_BATCH, Token},
+    bounded::Bounded,
+    config::{JsonRpcLotusConfig, Token},
     error::Trouble,
+    exchange::Line,
+    known::Known,
+    pace::Pace,
+    sectors::{Deadlines, Place, ProviderNote},
+    sizes::Sizes,
+    tally::Tally,
     transport::{self, Client},
     wire,
 };
+
+/// Sectors whose place is remembered: a million, at some 40 bytes (a sector's id, 16; its place, 8;
+/// a hash map's room for growth) 40 MB when all are used. Mainnet's largest client keeps fewer.
+const MAX_PLACES: usize = 1_000_000;
+
+/// Providers of which something is remembered; mainnet has some 6000 that ever stored anything.
+const MAX_PROVIDERS: usize = 65_536;
 
 /// A Lotus or Forest node, asked over JSON-RPC. Cheap to keep, safe to share; connections are made
 /// when needed and kept.
 pub struct JsonRpcLotus {
     pub(crate) endpoint: String,
     pub(crate) client: Client,
-    pub(crate) max_batch: usize,
-    pub(crate) max_in_flight: usize,
+    /// Requests that one reading keeps under way.
+    pub(crate) in_flight: usize,
+    pub(crate) max_response: usize,
+    pub(crate) known: Known,
+    pub(crate) sizes: Sizes,
+    /// Where each sector was found last.
+    pub(crate) places: Bounded<SectorId, Place>,
+    pub(crate) providers: Bounded<ProviderId, ProviderNote>,
+    /// What was read of whole deadlines at the tipset that is read at.
+    pub(crate) deadlines: Deadlines,
+    pub(crate) finality_fallback: EpochDelta,
+    /// The epoch of the parents of the tipset that was read at last, where it could be asked for.
+    parents: Mutex<Option<(TipsetKey, Option<ChainEpoch>)>>,
+    line: Arc<Line>,
     token: Option<Token>,
-    finality_fallback: EpochDelta,
 }
 
 impl JsonRpcLotus {
@@ -38,32 +64,50 @@ impl JsonRpcLotus {
         let endpoint = endpoint(&config);
         let refused =
             |reason: &str| Error::Refused { endpoint: endpoint.clone(), reason: reason.to_owned() };
-        if !matches!(config.url.scheme(), "http" | "https") {
-            return Err(refused("the URL must begin with http:// or https://"));
+        if let Some(complaint) = config.complaint() {
+            return Err(refused(complaint));
         }
-        if !(1..=MAX_BATCH).contains(&config.max_batch) {
-            return Err(refused("max_batch must be 1 to 100"));
-        }
-        if config.max_in_flight == 0 {
-            return Err(refused("max_in_flight must be at least 1"));
-        }
-        if config.finality_fallback < EpochDelta::ZERO {
-            return Err(refused("finality_fallback must not be negative"));
-        }
-        let client = transport::client(&config).map_err(|reason| refused(&reason))?;
+        let line = Arc::new(Line {
+            pace: Pace::new(config.max_in_flight, config.requests_per_second),
+            tally: Tally::default(),
+            request_timeout: config.request_timeout,
+            max_response: config.max_response,
+        });
+        let client = transport::client(&config, &line).map_err(|reason| refused(&reason))?;
         Ok(Self {
             client,
-            max_batch: config.max_batch,
-            max_in_flight: config.max_in_flight,
+            in_flight: config.in_flight_of_a_reading(),
+            max_response: usize::try_from(config.max_response).unwrap_or(usize::MAX),
+            known: Known::new(config.max_batch),
+            sizes: Sizes::default(),
+            places: Bounded::new(MAX_PLACES),
+            providers: Bounded::new(MAX_PROVIDERS),
+            deadlines: Deadlines::default(),
+            parents: Mutex::default(),
             finality_fallback: config.finality_fallback,
+            line,
             token: config.token,
             endpoint,
         })
     }
 
-    /// A reading that sends its batches to this endpoint.
-    pub(crate) fn asking(&self) -> Asking<'_> {
-        Asking::new(&self.client, self.max_in_flight)
+    /// The key to read at, or why there is none.
+    pub(crate) fn key(&self, at: &Tipset) -> std::result::Result<wire::Key, String> {
+        if at.key.blocks().is_empty() {
+            // The node would take no key for its head, whatever that is by then.
+            return Err(self.failure("the tipset has no key to read at"));
+        }
+        Ok(wire::Key::from(&at.key))
+    }
+
+    /// The endpoint says which network it is of. What is remembered of another's providers is wrong
+    /// here.
+    pub(crate) fn heard_of_network(&self, name: String) {
+        if self.known.is_other_network(&name) {
+            tracing::warn!(endpoint = self.endpoint, network = name, "another network than before");
+            self.places.clear();
+            self.providers.clear();
+        }
     }
 
     /// A reading's failure, under the endpoint's name.
@@ -71,8 +115,10 @@ impl JsonRpcLotus {
         format!("{}: {}", self.endpoint, self.redact(&reason.to_string()))
     }
 
-    fn error(&self, trouble: impl Into<Trouble>) -> Error {
-        let mut error = trouble.into().into_error(&self.endpoint);
+    pub(crate) fn error(&self, trouble: impl Into<Trouble>) -> Error {
+        let trouble = trouble.into();
+        self.known.doubt(&trouble);
+        let mut error = trouble.into_error(&self.endpoint);
         let (Error::Unavailable { reason, .. }
         | Error::Refused { reason, .. }
         | Error::Malformed { reason, .. }) = &mut error;
@@ -93,20 +139,41 @@ impl JsonRpcLotus {
         tipset.try_into().map_err(malformed)
     }
 
-    /// How far the node knows itself to be behind, by what it is synchronising with. A node that
-    /// cannot be asked for it counts as in sync; one that is not heard does not.
-    async fn behind(&self, head: ChainEpoch) -> Result<EpochDelta> {
+    /// What the node knows itself to be synchronising with. One that cannot be asked for it counts as
+    /// in sync; one that is not heard does not.
+    async fn sync_target(&self) -> Result<SyncTarget> {
         match self.client.sync_state().await.map_err(Trouble::from) {
-            Ok(state) => return Ok(state.behind(head)),
+            Ok(state) => return Ok(SyncTarget::State(state)),
             Err(Trouble::Rpc { .. } | Trouble::Garbled(_)) => {}
             Err(trouble) => return Err(self.error(trouble)),
         }
         // Forest has no SyncState, and no eth_syncing either while it does not synchronise.
         match self.client.syncing().await.map_err(Trouble::from) {
-            Ok(syncing) => Ok(syncing.behind()),
-            Err(Trouble::Rpc { .. } | Trouble::Garbled(_)) => Ok(EpochDelta::ZERO),
+            Ok(syncing) => Ok(SyncTarget::Behind(syncing.behind())),
+            Err(Trouble::Rpc { .. } | Trouble::Garbled(_)) => {
+                Ok(SyncTarget::Behind(EpochDelta::ZERO))
+            }
             Err(trouble) => Err(self.error(trouble)),
         }
+    }
+
+    /// The epoch of a tipset's parents, which lies further back where rounds were null; `None` where
+    /// it cannot be asked for. Asked for once at a tipset, however that ends: who comes meanwhile waits.
+    pub(crate) async fn epoch_of_parents(&self, at: &Tipset) -> Option<ChainEpoch> {
+        let mut known = self.parents.lock().await;
+        if let Some((key, epoch)) = &*known
+            && *key == at.key
+        {
+            return *epoch;
+        }
+        let before = at.epoch - EpochDelta::new(1);
+        let parents = self.tipset_below(before, wire::Key::from(&at.key)).await;
+        if let Err(why) = &parents {
+            tracing::debug!(%why, "a tipset's parents cannot be asked for");
+        }
+        let epoch = parents.ok().map(|parents| parents.epoch);
+        *known = Some((at.key.clone(), epoch));
+        epoch
     }
 
     /// The tipset that is final because nothing so far below the head is ever reorganised.
@@ -114,7 +181,11 @@ impl JsonRpcLotus {
         let head = self.client.chain_head().await.map_err(|e| self.error(e))?;
         let head = self.tipset(head)?;
         let epoch = (head.epoch - self.finality_fallback).max(ChainEpoch::GENESIS);
-        let below = wire::Key::from(&head.key);
+        self.tipset_below(epoch, wire::Key::from(&head.key)).await
+    }
+
+    /// The tipset of an epoch, or the last one before it, on the chain of this key.
+    async fn tipset_below(&self, epoch: ChainEpoch, below: wire::Key) -> Result<Tipset> {
         let tipset = self.client.chain_get_tipset_by_height(epoch.get(), below).await;
         let tipset = self.tipset(tipset.map_err(|e| self.error(e))?)?;
         if tipset.epoch > epoch {
@@ -138,25 +209,40 @@ impl LotusChain for JsonRpcLotus {
     }
 
     async fn network(&self) -> Result<Network> {
-        let name = self.client.state_network_name().await.map_err(|e| self.error(e))?;
-        let version = self.client.state_network_version(wire::Key::HEAD).await;
-        Ok(Network { name, version: version.map_err(|e| self.error(e))? })
+        let name = async { self.client.state_network_name().await.map_err(|e| self.error(e)) };
+        let version = self.client.state_network_version(wire::Key::HEAD);
+        let version = async { version.await.map_err(|e| self.error(e)) };
+        let (name, version) = futures::try_join!(name, version)?;
+        self.heard_of_network(name.clone());
+        self.known.learn(|facts| facts.network_version = Some(version));
+        Ok(Network { name, version })
     }
 
     async fn head(&self) -> Result<Head> {
-        let tipset = self.client.chain_head().await.map_err(|e| self.error(e))?;
+        let tipset = async { self.client.chain_head().await.map_err(|e| self.error(e)) };
+        let (tipset, target) = futures::try_join!(tipset, self.sync_target())?;
         let tipset = self.tipset(tipset)?;
-        let behind = self.behind(tipset.epoch).await?;
+        let behind = target.behind(tipset.epoch);
         Ok(Head { tipset, behind })
     }
 
     async fn finalized(&self) -> Result<Tipset> {
+        if self.known.facts().names_final == Some(false) {
+            return self.final_by_distance().await;
+        }
         match self.client.chain_get_finalized_tipset().await.map_err(Trouble::from) {
             Ok(tipset) => self.tipset(tipset),
             // Lotus before 1.34.
-            Err(trouble) if trouble.is_missing_method() => self.final_by_distance().await,
+            Err(trouble) if trouble.is_missing_method() => {
+                self.known.learn(|facts| facts.names_final = Some(false));
+                self.final_by_distance().await
+            }
             Err(trouble) => Err(self.error(trouble)),
         }
+    }
+
+    async fn tipset_at(&self, epoch: ChainEpoch) -> Result<Tipset> {
+        self.tipset_below(epoch, wire::Key::HEAD).await
     }
 
     async fn deals(&self, ids: &[DealId], at: &Tipset) -> Vec<DealReading> {
@@ -165,6 +251,25 @@ impl LotusChain for JsonRpcLotus {
 
     async fn sectors(&self, ids: &[SectorId], at: &Tipset) -> Vec<SectorReading> {
         self.read_sectors(ids, at).await
+    }
+
+    fn usage(&self) -> RpcUsage {
+        self.line.tally.so_far()
+    }
+}
+
+/// How far a node has to go.
+enum SyncTarget {
+    State(wire::SyncState),
+    Behind(EpochDelta),
+}
+
+impl SyncTarget {
+    fn behind(&self, head: ChainEpoch) -> EpochDelta {
+        match self {
+            Self::State(state) => state.behind(head),
+            Self::Behind(behind) => *behind,
+        }
     }
 }
 

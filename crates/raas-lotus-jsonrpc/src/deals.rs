@@ -4,29 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jsonrpsee::core::params::ArrayParams;
 use raas_types::{DealId, DealReading, OnChainDeal, Tipset};
+use serde_json::value::RawValue;
 
 use crate::{
     JsonRpcLotus,
     api::{FilecoinClient as _, STATE_MARKET_STORAGE_DEAL},
-    ask::Answer,
+    ask::{Answer, Asking, Question},
+    config::MAX_BATCH,
     error::Trouble,
     wire,
 };
 
 impl JsonRpcLotus {
     pub(crate) async fn read_deals(&self, ids: &[DealId], at: &Tipset) -> Vec<DealReading> {
-        if at.key.blocks().is_empty() {
-            // The node would take no key for its head, whatever that is by then.
-            let failed = DealReading::Failed(self.failure("the tipset has no key to read at"));
-            return vec![failed; ids.len()];
-        }
-        let key = wire::Key::from(&at.key);
-        let distinct: Vec<_> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let questions = distinct.iter().map(|id| question(*id, &key)).collect();
-        let answers = self.asking().ask(STATE_MARKET_STORAGE_DEAL, questions, self.max_batch).await;
-        let readings = distinct.iter().zip(answers);
-        let mut readings: BTreeMap<_, _> =
-            readings.map(|(id, answer)| (*id, self.deal_reading(*id, answer))).collect();
+        let failed = |why: String| vec![DealReading::Failed(why); ids.len()];
+        let key = match self.key(at) {
+            Ok(key) => key,
+            Err(why) => return failed(why),
+        };
+        let asking = match Asking::new(self, &key) {
+            Ok(asking) => asking,
+            Err(trouble) => return failed(self.failure(trouble)),
+        };
+        let distinct: BTreeSet<_> = ids.iter().copied().collect();
+        let distinct: Vec<_> = distinct.into_iter().map(DealQuestion).collect();
+        let readings = asking.ask(&distinct).await;
+        let readings = distinct.iter().zip(readings).map(|(DealQuestion(id), reading)| {
+            let failed = |why| DealReading::Failed(self.failure(why));
+            (*id, reading.unwrap_or_else(failed))
+        });
+        let mut readings: BTreeMap<_, _> = readings.collect();
 
         let missing = |reading: &DealReading| matches!(reading, DealReading::NotFound { .. });
         if readings.values().any(missing) {
@@ -37,21 +44,6 @@ impl JsonRpcLotus {
         }
         let failed = || DealReading::Failed(self.failure("no answer"));
         ids.iter().map(|id| readings.get(id).cloned().unwrap_or_else(failed)).collect()
-    }
-
-    fn deal_reading(&self, id: DealId, answer: Answer) -> DealReading {
-        match answer {
-            Answer::Result(result) => wire::decode::<wire::MarketDeal>(&result)
-                .and_then(OnChainDeal::try_from)
-                .map_or_else(|why| DealReading::Failed(self.failure(why)), DealReading::Found),
-            Answer::Error(Trouble::Rpc { message, .. })
-                if wire::says_deal_not_found(&message, id) =>
-            {
-                DealReading::NotFound { next_id: None }
-            }
-            Answer::Error(trouble) => DealReading::Failed(self.failure(trouble)),
-            Answer::Lost(why) => DealReading::Failed(self.failure(why)),
-        }
     }
 
     /// What tells a deal that is gone from one that never was; without it a deal is still missing.
@@ -67,21 +59,32 @@ impl JsonRpcLotus {
     }
 }
 
-fn question(id: DealId, key: &wire::Key) -> ArrayParams {
-    params(|params| {
-        params.insert(id.get())?;
-        params.insert(key)
-    })
-}
+/// What the market says of a deal.
+pub(crate) struct DealQuestion(pub(crate) DealId);
 
-/// Parameters by position. What is put in are numbers, strings and lists of strings, which always
-/// serialise; were one to fail, the node would miss it and say so.
-pub(crate) fn params(
-    fill: impl FnOnce(&mut ArrayParams) -> Result<(), serde_json::Error>,
-) -> ArrayParams {
-    let mut params = ArrayParams::new();
-    if let Err(error) = fill(&mut params) {
-        tracing::warn!(%error, "a parameter does not serialise");
+impl Question for DealQuestion {
+    const METHOD: &'static str = STATE_MARKET_STORAGE_DEAL;
+    const MOST: usize = MAX_BATCH;
+    type Reading = Result<DealReading, String>;
+
+    fn params(&self, key: &RawValue) -> Result<ArrayParams, serde_json::Error> {
+        let mut params = ArrayParams::new();
+        params.insert(self.0.get())?;
+        params.insert(key)?;
+        Ok(params)
     }
-    params
+
+    fn read(&self, answer: Answer) -> Self::Reading {
+        match &answer {
+            Answer::Error(Trouble::Rpc { message, .. })
+                if wire::says_deal_not_found(message, self.0) =>
+            {
+                Ok(DealReading::NotFound { next_id: None })
+            }
+            _ => {
+                let deal = answer.decode::<wire::MarketDeal>().and_then(OnChainDeal::try_from);
+                deal.map(DealReading::Found)
+            }
+        }
+    }
 }

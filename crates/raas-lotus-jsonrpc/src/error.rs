@@ -1,5 +1,7 @@
 //! What goes wrong with a call, in detail; the port knows three kinds of it.
 
+use std::time::SystemTime;
+
 use jsonrpsee::{
     core::{BoxError, client::Error as RpcError, http_helpers::HttpError},
     http_client::transport::Error as HttpTransportError,
@@ -10,14 +12,24 @@ use raas_lotus::Error;
 const MAX_MESSAGE: usize = 300;
 
 /// A call that brought no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     /// The node understood and says no.
     #[error("{message} (code {code})")]
     Rpc { code: i32, message: String },
+    /// The node says no to a batch as a whole.
+    #[error("a batch is refused as a whole: {message} (code {code})")]
+    BatchRefused { code: i32, message: String },
     /// The server in front of it says no.
     #[error("HTTP status {0}{hint}", hint = status_hint(*.0))]
     Http(u16),
+    #[error(
+        "HTTP status 429: it asks for no requests until {}",
+        httpdate::fmt_http_date(*until)
+    )]
+    Throttled { until: SystemTime },
+    #[error("no turn to ask in time: too many requests wait for this endpoint")]
+    NoTurn,
     #[error("no answer in time")]
     Timeout,
     #[error("{0}")]
@@ -29,10 +41,40 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// Nobody was reached, as the error and what caused it say.
+    pub(crate) fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Unreachable(clip(&chain(error)))
+    }
+
     /// Whether the node has no such method, or none for us: -32601 in Lotus, its gateway and
-    /// Forest, -32001 in Forest for methods that it knows and does not carry out.
+    /// Forest, -32001 in Forest for methods that it knows and does not carry out, -32004 in proxies
+    /// (EIP-1474).
     pub(crate) fn is_missing_method(&self) -> bool {
-        matches!(self, Self::Rpc { code: -32601 | -32001, .. })
+        matches!(self, Self::Rpc { code: -32601 | -32001 | -32004, .. })
+    }
+
+    /// Whether fewer items at a time may be answered: the batch is refused for what it is, or its
+    /// answer would be too large. Not being heard, and 429, say nothing of size.
+    pub(crate) fn asks_for_less(&self) -> bool {
+        self.refuses_batches() || matches!(self, Self::TooLarge)
+    }
+
+    /// Whether a batch of this size is not taken. -32010 is a batch too large (jsonrpsee's servers,
+    /// so Forest); one object with an error of the protocol, or HTTP 400 or 413, is what servers
+    /// give that know no batches.
+    pub(crate) fn refuses_batches(&self) -> bool {
+        match self {
+            Self::BatchRefused { code: -32010 | -32602..=-32600 | -32700, .. } => true,
+            Self::BatchRefused { message, .. } => message.to_lowercase().contains("batch"),
+            Self::Http(status) => matches!(status, 400 | 413),
+            _ => false,
+        }
+    }
+
+    /// Whether the endpoint may no longer be what it was found to be: it was away, or misses a
+    /// method.
+    pub(crate) fn casts_doubt(&self) -> bool {
+        self.is_missing_method() || matches!(self, Self::Timeout | Self::Unreachable(_))
     }
 
     /// As the port tells it.
@@ -40,9 +82,12 @@ impl Trouble {
         let endpoint = endpoint.to_owned();
         let reason = self.to_string();
         match self {
-            Self::Http(408 | 429 | 500..) | Self::Timeout | Self::Unreachable(_) => {
-                Error::Unavailable { endpoint, reason }
-            }
+            Self::Http(408 | 429 | 500..)
+            | Self::Throttled { .. }
+            | Self::NoTurn
+            | Self::Timeout
+            | Self::BatchRefused { .. }
+            | Self::Unreachable(_) => Error::Unavailable { endpoint, reason },
             Self::Http(_) => Error::Refused { endpoint, reason },
             Self::Rpc { .. } if self.is_missing_method() => {
                 let reason = format!("{reason}; give a full node's API, at /rpc/v1");
@@ -54,7 +99,7 @@ impl Trouble {
                 Error::Refused { endpoint, reason }
             }
             // lotus-gateway, for state more than a day old (`gateway/node.go`).
-            Self::Rpc { ref message, .. } if message.contains("lookbacks of more than") => {
+            Self::Rpc { ref message, .. } if says_too_old(message) => {
                 let reason = format!("{reason}; give a node that keeps older state");
                 Error::Refused { endpoint, reason }
             }
@@ -62,6 +107,12 @@ impl Trouble {
             Self::TooLarge | Self::Garbled(_) => Error::Malformed { endpoint, reason },
         }
     }
+}
+
+/// Whether a gateway says that it does not look back so far (`lookbacks of more than 24h0m0s are
+/// disallowed`).
+pub(crate) fn says_too_old(message: &str) -> bool {
+    message.contains("lookbacks of more than")
 }
 
 impl From<RpcError> for Trouble {
@@ -80,17 +131,13 @@ impl From<RpcError> for Trouble {
 }
 
 fn from_transport(error: BoxError) -> Trouble {
-    match error.downcast_ref::<HttpTransportError>() {
-        Some(HttpTransportError::Rejected { status_code }) => Trouble::Http(*status_code),
-        Some(HttpTransportError::Http(HttpError::TooLarge)) => Trouble::TooLarge,
-        Some(HttpTransportError::Http(HttpError::Malformed)) => {
-            Trouble::Garbled("the answer is no JSON-RPC".to_owned())
-        }
-        Some(HttpTransportError::Http(HttpError::Stream(error))) => {
-            Trouble::Unreachable(clip(&chain(&**error)))
-        }
-        _ => Trouble::Unreachable(clip(&chain(&*error))),
+    // What went wrong in the exchange comes through jsonrpsee as an error of the stream.
+    if let Some(HttpTransportError::Http(HttpError::Stream(inner))) = error.downcast_ref()
+        && let Some(trouble) = inner.downcast_ref::<Trouble>()
+    {
+        return trouble.clone();
     }
+    Trouble::unreachable(&*error)
 }
 
 /// An error with what caused it: hyper keeps "connection refused" three levels down.

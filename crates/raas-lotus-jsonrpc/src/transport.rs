@@ -1,17 +1,16 @@
 //! jsonrpsee's HTTP client, with two layers for what Lotus does otherwise.
 //!
-//! [`ReadFaults`] sits below it and keeps the body of an HTTP 500 or 400 that is JSON: go-jsonrpc
-//! sets the status for a whole batch by its worst element, and answers all of them.
-//! [`Calls`] sits above the wire. It writes `[]` for no parameters, where jsonrpsee writes nothing
-//! and every Lotus client the list; and it gives each item of a batch exactly one reply, so that one
-//! lost or stray reply is not the end of ninety-nine others.
+//! [`Exchange`] sits below it and is told of in `exchange`. [`Calls`] sits above the wire. It writes
+//! `[]` for no parameters, where jsonrpsee writes nothing and every Lotus client the list; and it
+//! gives each item of a batch exactly one reply, so that one lost or stray reply is not the end of
+//! ninety-nine others.
 
 use std::{
     borrow::Cow,
     collections::{HashMap, hash_map::Entry},
     future::Future,
-    pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    time::Duration,
 };
 
 use jsonrpsee::{
@@ -19,28 +18,32 @@ use jsonrpsee::{
         client::{
             Error as RpcError, MiddlewareBatchResponse, MiddlewareMethodResponse, RawResponse,
         },
-        http_helpers::{Body, HttpError, read_body},
         middleware::{Batch, BatchEntry, Notification, Request, RpcServiceBuilder, RpcServiceT},
     },
-    http_client::{
-        HeaderMap, HeaderValue, HttpBackend, HttpClient, HttpClientBuilder, HttpRequest,
-        HttpResponse, RpcService, transport::Error as HttpTransportError,
-    },
+    http_client::{HeaderMap, HeaderValue, HttpBackend, HttpClient, HttpClientBuilder, RpcService},
     types::{ErrorObject, Id, Response, ResponsePayload},
 };
 use serde_json::value::RawValue;
-use tower::{Service, ServiceBuilder, layer::layer_fn};
+use tower::{ServiceBuilder, layer::layer_fn};
 
-use crate::config::JsonRpcLotusConfig;
+use crate::{
+    config::JsonRpcLotusConfig,
+    exchange::{Exchange, Line},
+    tally::{Called, calling},
+};
 
-pub(crate) type Client = HttpClient<Calls<RpcService<ReadFaults<HttpBackend>>>>;
+pub(crate) type Client = HttpClient<Calls<RpcService<Exchange<HttpBackend>>>>;
+
+/// The largest request that is sent, in bytes; 1 MiB. A batch holds at most 100 items of some 600
+/// bytes: a method, a number, and a key of at most some ten block CIDs of 70 bytes.
+const MAX_REQUEST: u32 = 1 << 20;
 
 /// The code of the error that stands in for a reply that did not come; of the range that JSON-RPC
 /// leaves to implementations, used by no node.
-const NO_REPLY: i32 = -32098;
+pub(crate) const NO_REPLY: i32 = -32098;
 
 /// Opens nothing yet; connections are made when they are needed.
-pub(crate) fn client(config: &JsonRpcLotusConfig) -> Result<Client, String> {
+pub(crate) fn client(config: &JsonRpcLotusConfig, line: &Arc<Line>) -> Result<Client, String> {
     let mut headers = HeaderMap::new();
     if let Some(token) = &config.token {
         let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
@@ -48,62 +51,19 @@ pub(crate) fn client(config: &JsonRpcLotusConfig) -> Result<Client, String> {
         bearer.set_sensitive(true);
         headers.insert("authorization", bearer);
     }
-    let max_response = config.max_response;
-    let read_faults = layer_fn(move |inner| ReadFaults { inner, max_response });
+    let line = Arc::clone(line);
+    let exchange = layer_fn(move |inner| Exchange { inner, line: Arc::clone(&line) });
     HttpClientBuilder::default()
         .set_headers(headers)
-        .request_timeout(config.request_timeout)
+        // The exchange keeps the times, for the turn and for the answer; this one is beyond both.
+        .request_timeout(config.request_timeout.saturating_mul(2) + Duration::from_secs(1))
         .connect_timeout(config.connect_timeout)
-        .max_concurrent_requests(config.max_in_flight)
-        .max_response_size(max_response)
-        .set_http_middleware(ServiceBuilder::new().layer(read_faults))
+        .max_request_size(MAX_REQUEST)
+        .max_response_size(config.max_response)
+        .set_http_middleware(ServiceBuilder::new().layer(exchange))
         .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(Calls))
         .build(&config.url)
         .map_err(|error| error.to_string())
-}
-
-/// Passes an HTTP 500 or 400 whose body is JSON on as a success, for the JSON to tell.
-#[derive(Clone, Debug)]
-pub(crate) struct ReadFaults<S> {
-    inner: S,
-    max_response: u32,
-}
-
-impl<S> Service<HttpRequest> for ReadFaults<S>
-where
-    S: Service<HttpRequest, Error = HttpTransportError>,
-    S: Service<HttpRequest, Response = <HttpBackend as Service<HttpRequest>>::Response>,
-    S::Future: Send + 'static,
-{
-    type Response = HttpResponse;
-    type Error = HttpTransportError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpTransportError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let response = self.inner.call(request);
-        let max_response = self.max_response;
-        Box::pin(async move {
-            let response = response.await?;
-            let status_code = response.status().as_u16();
-            if !matches!(status_code, 400 | 500) {
-                return Ok(response.map(Body::new));
-            }
-            let (mut parts, body) = response.into_parts();
-            match read_body(&parts.headers, body, max_response).await {
-                Ok((body, _)) => {
-                    parts.status = Default::default();
-                    Ok(HttpResponse::from_parts(parts, Body::from(body)))
-                }
-                // A server's page about its own failure.
-                Err(HttpError::Malformed) => Err(HttpTransportError::Rejected { status_code }),
-                Err(error) => Err(error.into()),
-            }
-        })
-    }
 }
 
 /// Always sends parameters, and gives each item of a batch exactly one reply, in the items' order.
@@ -131,18 +91,28 @@ where
         if request.params.is_none() {
             request.params = RawValue::from_string("[]".to_owned()).ok().map(Cow::Owned);
         }
-        self.0.call(request)
+        let id = request.id.clone().into_owned();
+        let called = Called::from([(request.method.to_string(), 1)]);
+        let reply = calling(called, self.0.call(request));
+        async move { own(&id, reply.await?) }
     }
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
         let inner = self.0.clone();
         async move {
-            let calls = batch.iter().filter_map(|entry| match entry {
-                Ok(BatchEntry::Call(request)) => Some(request.id.clone().into_owned()),
-                _ => None,
-            });
-            let ids: Vec<_> = calls.collect();
-            Ok(pair(ids, inner.batch(batch).await?))
+            let mut ids = Vec::with_capacity(batch.len());
+            let mut called = Called::new();
+            for entry in batch.iter() {
+                let Ok(BatchEntry::Call(request)) = entry else { continue };
+                ids.push(request.id.clone().into_owned());
+                match called.get_mut(request.method.as_ref()) {
+                    Some(elements) => *elements += 1,
+                    None => {
+                        called.insert(request.method.to_string(), 1);
+                    }
+                }
+            }
+            Ok(pair(ids, calling(called, inner.batch(batch)).await?))
         }
     }
 
@@ -154,8 +124,25 @@ where
     }
 }
 
+/// The reply, when it is to the call with this id.
+fn own(
+    id: &Id<'static>,
+    reply: MiddlewareMethodResponse,
+) -> Result<MiddlewareMethodResponse, RpcError> {
+    if reply.id() == id {
+        return Ok(reply);
+    }
+    // A request that could not be read is answered without an id.
+    let said =
+        reply.as_error().map(|error| format!(": {} (code {})", error.message(), error.code()));
+    Err(RpcError::Custom(format!("a reply to no call of ours{}", said.unwrap_or_default())))
+}
+
 /// A reply that is missing, or there twice, becomes an error of its item; a stray one is dropped.
-fn pair(ids: Vec<Id<'static>>, replies: MiddlewareBatchResponse) -> MiddlewareBatchResponse {
+pub(crate) fn pair(
+    ids: Vec<Id<'static>>,
+    replies: MiddlewareBatchResponse,
+) -> MiddlewareBatchResponse {
     let mut by_id = HashMap::new();
     for reply in replies {
         match by_id.entry(reply.id().clone().into_owned()) {

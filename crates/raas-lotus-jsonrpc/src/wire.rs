@@ -5,9 +5,12 @@
 //! error and never a default: a reply that is half understood could pass for a dead deal.
 
 mod bitfield;
+mod call;
+mod cbor;
 mod chain;
 mod market;
 mod miner;
+mod network;
 
 use std::fmt;
 
@@ -16,11 +19,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 pub(crate) use bitfield::Bitfield;
+pub(crate) use call::{Invocation, LOCATION_SINCE, Located, Message};
 pub(crate) use chain::{EthSyncing, SyncState, Tipset};
 pub(crate) use market::{MARKET_ACTOR, MarketDeal, MarketState, says_deal_not_found};
 pub(crate) use miner::{
-    Partition, SectorExpiration, SectorLocation, provider_address, says_sector_not_found,
+    Partition, PeriodOffset, ProvingDeadline, SectorExpiration, SectorLocation, provider_address,
+    says_no_such_provider, says_sector_not_found,
 };
+pub(crate) use network::NodeVersion;
 
 /// Reads one reply of a batch.
 pub(crate) fn decode<T: de::DeserializeOwned>(reply: &RawValue) -> Result<T, String> {
@@ -93,6 +99,9 @@ fn epoch<E: fmt::Display>(epoch: i64, what: E) -> Result<ChainEpoch, String> {
 fn maybe_epoch(epoch: i64) -> Option<ChainEpoch> {
     (epoch >= 0).then_some(ChainEpoch::new(epoch))
 }
+
+#[cfg(test)]
+pub(crate) use cbor::Reader;
 
 #[cfg(test)]
 mod tests;

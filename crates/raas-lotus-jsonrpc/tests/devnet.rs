@@ -9,33 +9,60 @@ use std::{
 };
 
 use async_trait::async_trait;
-use raas_devnet::{DealTruth, Devnet, DevnetConfig, ProviderAction, RpcMode};
+use raas_devnet::{
+    DealTruth, Devnet, DevnetConfig, NodeConfig, NodeKind, Plant, ProviderAction, RpcMode,
+};
 use raas_lotus::{
     LotusChain,
     conformance::{self, Harness},
 };
 use raas_lotus_jsonrpc::{JsonRpcLotus, JsonRpcLotusConfig};
-use raas_types::{ChainEpoch, DealId, EpochDelta, ProviderId, SectorId};
+use raas_types::{
+    ChainEpoch, DealId, EpochDelta, ProviderId, SectorHealth, SectorId, SectorReading, SectorStatus,
+};
 
 /// The suite makes some fifteen deals; each needs a provider that it has for itself.
 const PROVIDERS: usize = 60;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_adapter_conforms_over_a_socket() {
+/// A gateway tells of the last 24 hours by its clock, which null rounds keep ahead of the head: by an
+/// hour of them never.
+const GATEWAY_LOOK_BACK: EpochDelta =
+    EpochDelta::new(EpochDelta::DAY.get() - EpochDelta::HOUR.get());
+
+/// Runs the suite against a node of this kind.
+async fn conforms(kind: NodeKind, null_every: u64) {
     let dir = tempfile::tempdir().expect("a directory");
-    let world = World::start(DevnetConfig::new(dir.path())).await;
+    let mut config = DevnetConfig::new(dir.path());
+    config.null_every = null_every;
+    config.nodes = vec![NodeConfig { kind, token: None }];
+    let world = World::start(config).await;
     assert_eq!(conformance::all(&world).await, Ok(()));
     world.devnet.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_adapter_conforms_on_lotus() {
+    conforms(NodeKind::Lotus, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_adapter_conforms_on_forest() {
+    conforms(NodeKind::Forest, 11).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_adapter_conforms_on_a_gateway() {
+    conforms(NodeKind::Gateway, 11).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_adapter_conforms_where_every_other_round_is_null() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut config = DevnetConfig::new(dir.path());
-    config.null_every = 2;
-    let world = World::start(config).await;
-    assert_eq!(conformance::all(&world).await, Ok(()));
-    world.devnet.shutdown().await;
+    conforms(NodeKind::Lotus, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_adapter_conforms_on_a_gateway_where_every_other_round_is_null() {
+    conforms(NodeKind::Gateway, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,10 +81,89 @@ async fn a_lagging_node_says_how_far_it_is_behind() {
     world.devnet.shutdown().await;
 }
 
+/// Providers stop proving, and each sector is read from the first tipset at or above the end of its
+/// deadline on, until it is faulty: with the first whose parents have the deadline's last epoch or a
+/// later one. Until then the end is said to be that one, and from then on the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_over_with_the_tipset_that_shows_it_whatever_rounds_are_null() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (devnet, lotus) = unproven_world(DevnetConfig::new(dir.path())).await;
+    let mut due = BTreeMap::new();
+    let at = lotus.head().await.expect("a head").tipset;
+    let sectors: Vec<_> = devnet.deals().iter().map(sector_of).collect();
+    for (sector, reading) in sectors.iter().zip(lotus.sectors(&sectors, &at).await) {
+        let status = found(reading);
+        assert_eq!(status.health, SectorHealth::Active);
+        due.insert(*sector, status.next_deadline_end.expect("a schedule"));
+    }
+
+    let (mut parents, mut hidden) = (at.epoch, 0);
+    while !due.is_empty() {
+        devnet.advance(1).await;
+        let epoch = devnet.head().head;
+        if epoch == parents {
+            continue;
+        }
+        let ended: Vec<_> = due.iter().filter(|(_, end)| **end <= epoch).map(|(s, _)| *s).collect();
+        if !ended.is_empty() {
+            let at = lotus.head().await.expect("a head").tipset;
+            for (sector, reading) in ended.iter().zip(lotus.sectors(&ended, &at).await) {
+                let (status, end) = (found(reading), due[sector]);
+                let shown = parents >= end - EpochDelta::new(1);
+                let (health, next) = if shown {
+                    due.remove(sector);
+                    (SectorHealth::Faulty, end + EpochDelta::PROVING_PERIOD)
+                } else {
+                    hidden += 1;
+                    (SectorHealth::Active, end)
+                };
+                assert_eq!((status.health, status.next_deadline_end), (health, Some(next)));
+            }
+        }
+        parents = epoch;
+    }
+    assert!(hidden > 0, "null rounds hid some of these ends");
+    devnet.shutdown().await;
+}
+
+/// Forty sectors of as many providers, proven until now and not any more; every other round is null.
+async fn unproven_world(mut config: DevnetConfig) -> (Devnet, JsonRpcLotus) {
+    config.null_every = 2;
+    config.providers = 40;
+    let (start, end) = (config.start_epoch, config.start_epoch + EpochDelta::YEAR);
+    let devnet = Devnet::start(config).await.expect("a devnet");
+    let lotus = JsonRpcLotusConfig::new(devnet.urls().lotus.parse().expect("a URL"));
+    let lotus = JsonRpcLotus::new(lotus).expect("a configuration");
+    for provider in devnet.providers() {
+        let provider = provider.id.parse().expect("a provider");
+        let activate = Some(start + EpochDelta::new(1));
+        let plant = Plant { activate, ..Plant::new(provider, start + EpochDelta::DEADLINE, end) };
+        devnet.plant(plant).expect("a deal");
+    }
+    // The first proof of each, whichever its deadline.
+    devnet.advance(2 * 2_880).await;
+    for deal in devnet.deals() {
+        let provider = sector_of(&deal).provider;
+        devnet.control_provider(provider, ProviderAction::Fault).expect("a provider");
+    }
+    (devnet, lotus)
+}
+
+fn sector_of(truth: &DealTruth) -> SectorId {
+    let provider = truth.provider.parse().expect("a provider");
+    SectorId { provider, number: truth.sector.expect("a sector") }
+}
+
+fn found(reading: SectorReading) -> SectorStatus {
+    let SectorReading::Found(status) = reading else { panic!("{reading:?}") };
+    status
+}
+
 /// A devnet, the adapter on it, and what has been made so far.
 struct World {
     devnet: Devnet,
     lotus: Arc<JsonRpcLotus>,
+    look_back: Option<EpochDelta>,
     http: reqwest::Client,
     /// A provider is faulted and terminated as a whole, so each deal gets one of its own.
     used: Mutex<BTreeSet<String>>,
@@ -67,14 +173,17 @@ struct World {
 
 impl World {
     async fn start(mut config: DevnetConfig) -> Self {
+        let gateway = config.nodes.iter().any(|node| node.kind == NodeKind::Gateway);
+        let look_back = gateway.then_some(GATEWAY_LOOK_BACK);
         config.providers = PROVIDERS;
         config.aggregator_delay_epochs = EpochDelta::ZERO;
         let devnet = Devnet::start(config).await.expect("a devnet");
-        let url = devnet.urls().lotus.parse().expect("a URL");
-        let lotus = JsonRpcLotus::new(JsonRpcLotusConfig::new(url)).expect("a configuration");
+        let lotus = JsonRpcLotusConfig::new(devnet.urls().lotus.parse().expect("a URL"));
+        let lotus = Arc::new(JsonRpcLotus::new(lotus).expect("a configuration"));
         Self {
             devnet,
-            lotus: Arc::new(lotus),
+            lotus,
+            look_back,
             http: reqwest::Client::new(),
             used: Mutex::default(),
             deals: Mutex::default(),
@@ -138,6 +247,10 @@ impl Harness for World {
         self.lotus.clone()
     }
 
+    fn look_back(&self) -> Option<EpochDelta> {
+        self.look_back
+    }
+
     async fn advance(&self, epochs: EpochDelta) {
         self.devnet.advance(u32::try_from(epochs.get()).expect("a span")).await;
     }
@@ -160,8 +273,7 @@ impl Harness for World {
 
     async fn activate(&self, deal: DealId) -> (SectorId, ChainEpoch) {
         let truth = self.until(deal, |truth| truth.activated.is_some()).await;
-        let provider = truth.provider.parse().expect("a provider");
-        let sector = SectorId { provider, number: truth.sector.expect("a sector") };
+        let sector = sector_of(&truth);
         self.deals.lock().expect("no panic").insert(sector, deal);
         (sector, ChainEpoch::new(truth.activated.expect("an epoch")))
     }

@@ -198,16 +198,105 @@ async fn strange_ids_fail_the_items_they_leave_without_a_reply() {
     }
 }
 
+fn batch_too_large() -> Reply {
+    let error = json!({"code": -32010, "message": "The batch request was too large"});
+    Reply::Json(json!({"jsonrpc": "2.0", "id": null, "error": error}))
+}
+
 #[tokio::test]
-async fn an_endpoint_that_takes_smaller_batches_says_so() {
+async fn an_endpoint_that_takes_smaller_batches_gets_them() {
+    let server = Server::start(|request| match request.as_array() {
+        Some(items) if items.len() > 30 => batch_too_large(),
+        _ => Reply::Json(each(request, &all_active)),
+    })
+    .await;
+    let lotus = server.lotus();
+    for reading in 0..2 {
+        let readings = lotus.deals(&deal_ids(0..100), &some_tipset()).await;
+        assert_eq!(failures(&readings), [""; 0]);
+        let sizes = server.heard().into_iter().map(|heard| heard.body.as_array().unwrap().len());
+        let sizes: Vec<_> = sizes.collect();
+        // 100 and 50 are refused; what is found out is remembered.
+        let expected = [&[100, 50, 25, 25, 25, 25][..], &[25; 4]];
+        assert_eq!(sizes, expected[..=reading].concat());
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_without_batches_is_asked_one_by_one() {
+    for refusal in [|| Reply::Status(400, "what?".to_owned()), || Reply::Status(413, String::new())]
+    {
+        let server = Server::start(move |request| match request {
+            Value::Array(_) => refusal(),
+            _ => Reply::Json(each(request, &all_active)),
+        })
+        .await;
+        let lotus = server.lotus();
+        assert_eq!(failures(&lotus.deals(&deal_ids(0..9), &some_tipset()).await), [""; 0]);
+        let before = server.heard().len();
+        assert_eq!(failures(&lotus.deals(&deal_ids(0..9), &some_tipset()).await), [""; 0]);
+        assert_eq!(server.heard().len() - before, 9, "no more batches");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_nothing_fails_every_item_and_is_soon_left_alone() {
+    let server = Server::start(|_| batch_too_large()).await;
+    let readings = read(&server, 0..100).await;
+    assert_eq!(failures(&readings).len(), 100);
+    assert!(server.heard().len() < 20, "{} requests", server.heard().len());
+}
+
+#[tokio::test]
+async fn a_batch_refused_for_another_reason_is_not_asked_for_again() {
     let server = Server::start(|_| {
-        let error = json!({"code": -32010, "message": "The batch request was too large"});
+        let error = json!({"code": -32005, "message": "limit exceeded"});
         Reply::Json(json!({"jsonrpc": "2.0", "id": null, "error": error}))
     })
     .await;
     let readings = read(&server, 0..100).await;
-    assert_eq!(failures(&readings).len(), 100);
-    assert!(failures(&readings)[0].contains("lower max_batch"), "{}", failures(&readings)[0]);
+    assert!(failures(&readings)[99].contains("limit exceeded"), "{}", failures(&readings)[99]);
+    assert_eq!(server.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_too_large_is_asked_for_in_parts() {
+    // Ten deals take some 10 kB.
+    let server = Server::node(all_active).await;
+    let mut config = server.config();
+    config.max_response = 4_000;
+    let lotus = JsonRpcLotus::new(config).unwrap();
+    let readings = lotus.deals(&deal_ids(0..10), &some_tipset()).await;
+    assert_eq!(failures(&readings), [""; 0]);
+
+    // One that is too large alone fails alone, and says what to change.
+    let server = Server::node(|method, params| {
+        let mut deal = all_active(method, params)?;
+        if params[0] == 3 {
+            deal["Padding"] = json!("x".repeat(4_000));
+        }
+        Ok(deal)
+    })
+    .await;
+    let mut config = server.config();
+    config.max_response = 4_000;
+    let lotus = JsonRpcLotus::new(config).unwrap();
+    let readings = lotus.deals(&deal_ids(0..10), &some_tipset()).await;
+    assert_eq!(failures(&readings).len(), 1, "{readings:?}");
+    assert!(matches!(&readings[3], DealReading::Failed(why) if why.contains("max_response")));
+}
+
+#[tokio::test]
+async fn a_single_reply_to_somebody_else_is_not_taken() {
+    let server = Server::start(|request| {
+        let mut reply = each(request, &|_, _| Err(not_found(1)));
+        reply["id"] = json!(4_711);
+        Reply::Json(reply)
+    })
+    .await;
+    assert_eq!(failures(&read(&server, [1]).await).len(), 1);
+    let error = server.lotus().network().await.unwrap_err();
+    assert!(matches!(&error, Error::Malformed { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -295,12 +384,14 @@ fn a_configuration_that_cannot_work_is_refused() {
     let config = |url: &str| JsonRpcLotusConfig::new(url.parse().unwrap());
     let good = || config("https://lotus.example/rpc/v1");
     assert!(JsonRpcLotus::new(good()).is_ok());
-    let mut bad = [good(), good(), good(), good(), good(), config("ws://lotus.example/rpc/v1")];
+    let ws = config("ws://lotus.example/rpc/v1");
+    let mut bad = [good(), good(), good(), good(), good(), good(), ws];
     bad[0].max_batch = 0;
     bad[1].max_batch = 101;
     bad[2].max_in_flight = 0;
     bad[3].finality_fallback = EpochDelta::new(-1);
     bad[4].token = Some(Token::new("two\nlines"));
+    bad[5].requests_per_second = Some(0.0);
     for config in bad {
         let refused = JsonRpcLotus::new(config.clone());
         assert!(matches!(refused, Err(Error::Refused { .. })), "{config:?}");

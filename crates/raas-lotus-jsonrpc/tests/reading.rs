@@ -10,12 +10,15 @@ use raas_types::{
     ChainEpoch, DealId, DealReading, EpochDelta, Network, SectorHealth, SectorReading, SectorStatus,
 };
 use serde_json::{Value, json};
-use support::{Server, deal_ids, missing_method, not_found, sector, some_key, some_tipset};
+use support::{
+    Server, deal_ids, missing_method, not_found, schedule, sector, some_key, some_tipset,
+};
 
 const DEALS: &str = "Filecoin.StateMarketStorageDeal";
 const STATE: &str = "Filecoin.StateReadState";
 const PLACE: &str = "Filecoin.StateSectorPartition";
 const PARTITIONS: &str = "Filecoin.StateMinerPartitions";
+const SCHEDULE: &str = "Filecoin.StateMinerProvingDeadline";
 const EXPIRATION: &str = "Filecoin.StateSectorExpiration";
 
 /// Deal 9 is active, deal 10 published, deal 11 cannot be read; no other is there.
@@ -118,6 +121,10 @@ async fn without_a_key_nothing_is_read_rather_than_the_head() {
 /// `testdata/lotus/miner_partitions.json` for how they stand. No other sector is there.
 fn provider(method: &str, params: &Value) -> Result<Value, (i64, String)> {
     assert_eq!(params[0], "f01000");
+    if method == SCHEDULE {
+        assert_eq!(params[1], some_key());
+        return Ok(schedule(6_300_000));
+    }
     assert_eq!(params[2], some_key());
     let number = params[1].as_u64().unwrap();
     match method {
@@ -136,12 +143,15 @@ fn provider(method: &str, params: &Value) -> Result<Value, (i64, String)> {
 
 fn status(health: SectorHealth, partition: u64) -> SectorStatus {
     let (deadline, partition) = (Some(42), Some(partition));
-    SectorStatus { health, deadline, partition, first_missed: None, expiration: None }
+    // It ended at 6 300 000 + 43 * 60 = 6 302 580, before it is read at 6 302 600.
+    let alive = health != SectorHealth::Dead;
+    let next_deadline_end = alive.then_some(ChainEpoch::new(6_305_460));
+    SectorStatus { deadline, partition, next_deadline_end, ..SectorStatus::of(health) }
 }
 
 #[tokio::test]
 async fn each_sector_is_judged_by_its_partition() {
-    let server = Server::node(provider).await;
+    let server = Server::full_node(provider).await;
     let ids = [9, 3, 4, 70, 6, 5, 9, 0].map(|number| sector(1000, number));
     let readings = server.lotus().sectors(&ids, &some_tipset()).await;
 
@@ -163,16 +173,18 @@ async fn each_sector_is_judged_by_its_partition() {
     assert_eq!(server.calls(PLACE), 7, "each distinct sector once");
     assert_eq!(server.calls(PARTITIONS), 1, "the deadline that they share, once");
     assert_eq!(server.calls(EXPIRATION), 2, "only the faulty ones");
+    assert_eq!(server.calls(SCHEDULE), 1, "each provider once");
 }
 
 #[tokio::test]
 async fn a_sector_that_moved_while_it_was_asked_for_is_looked_for_again() {
     let asked = std::sync::atomic::AtomicU64::new(0);
-    let server = Server::node(move |method, params| match method {
+    let server = Server::full_node(move |method, params| match method {
         PLACE => {
             let before = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Ok(json!({"Deadline": 42, "Partition": if before == 0 { 7 } else { 1 }}))
+            Ok(json!({"Deadline": if before == 0 { 7 } else { 42 }, "Partition": 1}))
         }
+        PARTITIONS if params[1] == 7 => Ok(json!(null)),
         _ => provider(method, params),
     })
     .await;
@@ -183,19 +195,19 @@ async fn a_sector_that_moved_while_it_was_asked_for_is_looked_for_again() {
 
 #[tokio::test]
 async fn a_sector_that_is_never_where_it_is_said_to_lie_fails_and_is_not_missing() {
-    let server = Server::node(|method, params| match method {
-        PLACE => Ok(json!({"Deadline": 42, "Partition": u64::MAX})),
+    let server = Server::full_node(|method, params| match method {
+        PLACE => Ok(json!({"Deadline": 42, "Partition": i64::MAX})),
         _ => provider(method, params),
     })
     .await;
-    let readings = server.lotus().sectors(&[sector(1000, 9)], &some_tipset()).await;
+    let readings = server.lotus().sectors(&[sector(1000, 12)], &some_tipset()).await;
     assert!(matches!(readings[..], [SectorReading::Failed(_)]), "{readings:?}");
     assert_eq!(server.calls(PLACE), 2, "and is not looked for without end");
 }
 
 #[tokio::test]
 async fn a_deadline_that_cannot_be_read_fails_its_sectors_alone() {
-    let server = Server::node(|method, params| match (method, params[1].as_u64()) {
+    let server = Server::full_node(|method, params| match (method, params[1].as_u64()) {
         (PLACE, Some(1)) => Ok(json!({"Deadline": 3, "Partition": 0})),
         (PARTITIONS, Some(3)) => Err((1, "state not here".to_owned())),
         _ => provider(method, params),
@@ -211,8 +223,8 @@ async fn a_deadline_that_cannot_be_read_fails_its_sectors_alone() {
 }
 
 #[tokio::test]
-async fn many_deadlines_are_read_ten_in_a_batch() {
-    let server = Server::node(|method, params| match method {
+async fn many_deadlines_are_read_in_batches_of_twenty_five() {
+    let server = Server::full_node(|method, params| match method {
         PLACE => Ok(json!({"Deadline": params[1].as_u64().unwrap() % 48, "Partition": 0})),
         // Sector 7 lies in deadline 7, and so on.
         _ => {
@@ -231,7 +243,7 @@ async fn many_deadlines_are_read_ten_in_a_batch() {
     let batches = heard.iter().filter(|heard| heard.body[0]["method"] == PARTITIONS);
     let mut sizes: Vec<_> = batches.map(|heard| heard.body.as_array().unwrap().len()).collect();
     sizes.sort_unstable();
-    assert_eq!(sizes, [8, 10, 10, 10, 10]);
+    assert_eq!(sizes, [23, 25]);
 }
 
 #[tokio::test]

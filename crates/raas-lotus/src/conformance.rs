@@ -14,6 +14,10 @@
 //! read at the head instead of the pin, forget that state at a tipset is the parent state, say *not
 //! found* for what could not be read, let one failed item spoil the rest, merge duplicates, or
 //! answer out of order.
+//!
+//! It asks for no more than a chain can know. One that hears of a sector from its provider's actor alone
+//! ([`SectorWay::Location`](raas_types::SectorWay::Location)) may call a new one active, as the actor
+//! does; one that looks back a day is not asked about last week ([`Harness::look_back`]).
 
 mod deals;
 mod fake_world;
@@ -39,6 +43,12 @@ use crate::LotusChain;
 pub trait Harness: Send + Sync {
     /// The chain under test.
     fn chain(&self) -> Arc<dyn LotusChain>;
+
+    /// How far below its head the chain can be read, where that is bounded, as at a gateway it is by
+    /// 24 hours. No check reads further back.
+    fn look_back(&self) -> Option<EpochDelta> {
+        None
+    }
 
     /// Lets epochs pass.
     async fn advance(&self, epochs: EpochDelta);
@@ -91,6 +101,7 @@ pub struct Violation {
 pub async fn all(harness: &dyn Harness) -> Result<(), Violation> {
     whole::the_network_is_named_and_stays(harness).await?;
     whole::tipsets_link_and_the_final_one_trails_the_head(harness).await?;
+    whole::an_epoch_leads_to_its_tipset_or_the_one_before(harness).await?;
     whole::nothing_asked_is_nothing_answered(harness).await?;
     deals::a_deal_shows_from_the_tipset_after_each_change_on(harness).await?;
     deals::a_missing_deal_comes_with_the_next_id(harness).await?;
@@ -132,6 +143,15 @@ impl<'a> Check<'a> {
     async fn head(&self) -> Checked<Tipset> {
         let head = self.chain.head().await.map_err(|e| self.violation(format!("head: {e}")))?;
         Ok(head.tipset)
+    }
+
+    /// Of tipsets seen on the way, those that can still be read at.
+    async fn in_reach(&self, seen: &[Tipset]) -> Checked<Vec<Tipset>> {
+        let oldest = match self.harness.look_back() {
+            Some(look_back) => self.head().await?.epoch - look_back,
+            None => ChainEpoch::GENESIS,
+        };
+        Ok(seen.iter().filter(|at| at.epoch >= oldest).cloned().collect())
     }
 
     /// Lets the chain come to a tipset above `epoch`, and gives every head on the way there.

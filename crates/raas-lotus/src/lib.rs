@@ -18,7 +18,9 @@ pub use fake::{FakeCalls, FakeFault, FakeLotusChain};
 use std::fmt;
 
 use async_trait::async_trait;
-use raas_types::{DealId, DealReading, EpochDelta, Network, SectorId, SectorReading, Tipset};
+use raas_types::{
+    ChainEpoch, DealId, DealReading, EpochDelta, Network, RpcUsage, SectorId, SectorReading, Tipset,
+};
 
 /// Reads the Filecoin chain through one endpoint.
 ///
@@ -32,7 +34,10 @@ use raas_types::{DealId, DealReading, EpochDelta, Network, SectorId, SectorReadi
 ///   one item that cannot be read is a `Failed` of its own and spoils no other.
 /// - *Not found* is said only when the chain says so. Whatever else goes wrong - time-outs,
 ///   unknown errors, replies that do not parse - is `Failed`, never *not found*.
-/// - No retries and no caching: the next pass is the retry.
+/// - No retries: the next pass is the retry, and nothing that failed is kept.
+/// - What was read at a tipset may be kept and said again of that tipset, where it cannot change; of no
+///   other one. Beyond that only what helps to ask less may be kept, such as where a sector was found
+///   last, where the answer shows whether it still holds.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait LotusChain: fmt::Debug + Send + Sync + 'static {
@@ -49,11 +54,20 @@ pub trait LotusChain: fmt::Debug + Send + Sync + 'static {
     /// head where the endpoint has no word for it.
     async fn finalized(&self) -> Result<Tipset>;
 
+    /// The tipset at `epoch` on the endpoint's heaviest chain, or the last one before it where that
+    /// round was null. Two endpoints that are on one chain answer the same for what is final.
+    async fn tipset_at(&self, epoch: ChainEpoch) -> Result<Tipset>;
+
     /// What the market actor says of each deal at `at`.
     async fn deals(&self, ids: &[DealId], at: &Tipset) -> Vec<DealReading>;
 
     /// Where each sector stands in its provider's partitions at `at`.
     async fn sectors(&self, ids: &[SectorId], at: &Tipset) -> Vec<SectorReading>;
+
+    /// What the endpoint was asked so far; nothing where nobody counts.
+    fn usage(&self) -> RpcUsage {
+        RpcUsage::default()
+    }
 }
 
 /// The head of the chain as one endpoint sees it.

@@ -10,7 +10,8 @@ use raas_lotus::{
     conformance::{self, FakeWorld, Violation},
 };
 use raas_types::{
-    ChainEpoch, DealId, DealReading, EpochDelta, Network, SectorId, SectorReading, Tipset,
+    ChainEpoch, DealId, DealReading, EpochDelta, Network, SectorHealth, SectorId, SectorReading,
+    SectorStatus, SectorWay, Tipset,
 };
 
 #[tokio::test]
@@ -73,10 +74,45 @@ async fn a_chain_whose_final_tipset_is_its_next_one_is_rejected() {
     assert_eq!(check, "tipsets link and the final one trails the head");
 }
 
+#[tokio::test]
+async fn a_chain_that_takes_its_head_for_every_epoch_is_rejected() {
+    let check = rejected_by(Flaw::HeadForEveryEpoch).await;
+    assert_eq!(check, "an epoch leads to its tipset or the one before");
+}
+
+#[tokio::test]
+async fn a_chain_that_cannot_tell_new_sectors_from_proven_ones_says_how_it_reads() {
+    assert_eq!(conformance::all(&world(Flaw::HearsTheActor)).await, Ok(()));
+    assert_eq!(rejected_by(Flaw::TakesNewForProven).await, "health follows the proofs");
+    assert_eq!(rejected_by(Flaw::HearsNothingOfFaults).await, "health follows the proofs");
+}
+
+#[tokio::test]
+async fn a_chain_that_forgets_is_asked_no_further_back_than_its_harness_says() {
+    let reach = world(Flaw::Forgets).looking_back(REACH);
+    assert_eq!(conformance::all(&reach).await, Ok(()));
+    let check = rejected_by(Flaw::Forgets).await;
+    assert_eq!(check, "a deal shows from the tipset after each change on", "nobody said not to");
+    let further = world(Flaw::Forgets).looking_back(REACH + REACH);
+    assert!(conformance::all(&further).await.is_err(), "less than its harness says");
+}
+
+#[tokio::test]
+async fn a_chain_that_ignores_the_pin_is_rejected_though_it_is_not_asked_far_back() {
+    for flaw in [Flaw::ReadsAtHead, Flaw::ReadsSectorsAtHead, Flaw::ShowsPostState] {
+        let world = world(flaw).looking_back(REACH);
+        assert!(conformance::all(&world).await.is_err(), "{flaw:?}");
+    }
+}
+
+fn world(flaw: Flaw) -> FakeWorld {
+    FakeWorld::wrapped(|fake| Arc::new(Broken { fake, flaw }))
+}
+
 /// The check that rejects a chain with this flaw.
 async fn rejected_by(flaw: Flaw) -> &'static str {
-    let world = FakeWorld::wrapped(|fake| Arc::new(Broken { fake, flaw }));
-    let Violation { check, .. } = conformance::all(&world).await.expect_err("must be rejected");
+    let Violation { check, .. } =
+        conformance::all(&world(flaw)).await.expect_err("must be rejected");
     check
 }
 
@@ -92,7 +128,20 @@ enum Flaw {
     StopsAtHundred,
     HidesNextId,
     FinalAfterHead,
+    HeadForEveryEpoch,
+    /// Says that new sectors are active, and that it has that from their provider's actor.
+    HearsTheActor,
+    /// Says so without saying where it has that from.
+    TakesNewForProven,
+    /// Says that all live sectors are active, and that it has that from their provider's actor.
+    HearsNothingOfFaults,
+    /// Fails at tipsets more than [`REACH`] below the head.
+    Forgets,
 }
+
+/// In a [`FakeWorld`] a sector is left alone for a deadline before each change, and seen changed an
+/// epoch later. So from the tipset that shows one change to the one that shows the next it is as many.
+const REACH: EpochDelta = EpochDelta::new(EpochDelta::DEADLINE.get() + 1);
 
 #[derive(Debug)]
 struct Broken {
@@ -111,6 +160,10 @@ impl Broken {
             }
             _ => at.clone(),
         }
+    }
+
+    fn has_forgotten(&self, at: &Tipset) -> bool {
+        self.flaw == Flaw::Forgets && at.epoch < self.fake.epoch() - REACH
     }
 }
 
@@ -134,6 +187,13 @@ impl LotusChain for Broken {
         Ok(if self.flaw == Flaw::FinalAfterHead { self.fake.tipset(next) } else { finalized })
     }
 
+    async fn tipset_at(&self, epoch: ChainEpoch) -> Result<Tipset> {
+        match self.flaw {
+            Flaw::HeadForEveryEpoch => Ok(self.fake.head().await?.tipset),
+            _ => self.fake.tipset_at(epoch).await,
+        }
+    }
+
     async fn deals(&self, ids: &[DealId], at: &Tipset) -> Vec<DealReading> {
         let mut ids = ids.to_vec();
         match self.flaw {
@@ -142,6 +202,9 @@ impl LotusChain for Broken {
             _ => {}
         }
         let mut answers = self.fake.deals(&ids, &self.pin(at)).await;
+        if self.has_forgotten(at) {
+            answers.fill(DealReading::Failed("too far back".to_owned()));
+        }
         let failed = |answer: &DealReading| matches!(answer, DealReading::Failed(_));
         match self.flaw {
             Flaw::DropsFailed => answers.retain(|answer| !failed(answer)),
@@ -170,6 +233,31 @@ impl LotusChain for Broken {
             Flaw::ReadsSectorsAtHead => self.fake.tipset(self.fake.epoch()),
             _ => self.pin(at),
         };
-        self.fake.sectors(ids, &at).await
+        let mut answers = self.fake.sectors(ids, &at).await;
+        if self.has_forgotten(&at) {
+            answers.fill(SectorReading::Failed("too far back".to_owned()));
+        }
+        for answer in &mut answers {
+            if let SectorReading::Found(status) = answer {
+                self.flaw.retell(status);
+            }
+        }
+        answers
+    }
+}
+
+impl Flaw {
+    fn retell(self, status: &mut SectorStatus) {
+        let taken_for_active: &[_] = match self {
+            Self::HearsTheActor | Self::TakesNewForProven => &[SectorHealth::Unproven],
+            Self::HearsNothingOfFaults => &[SectorHealth::Unproven, SectorHealth::Faulty],
+            _ => return,
+        };
+        if self != Self::TakesNewForProven {
+            status.way = SectorWay::Location;
+        }
+        if taken_for_active.contains(&status.health) {
+            status.health = SectorHealth::Active;
+        }
     }
 }

@@ -18,13 +18,7 @@ fn sector() -> SectorId {
 }
 
 fn active() -> SectorStatus {
-    SectorStatus {
-        health: SectorHealth::Active,
-        deadline: None,
-        partition: None,
-        first_missed: None,
-        expiration: None,
-    }
+    SectorStatus::of(SectorHealth::Active)
 }
 
 #[tokio::test]
@@ -114,4 +108,61 @@ async fn the_endpoint_says_how_far_behind_it_is_and_what_network_it_is_on() {
     chain.set_network(Network { name: "calibrationnet".to_owned(), version: 27 });
     assert_eq!(chain.head().await.unwrap().behind, EpochDelta::HOUR);
     assert_eq!(chain.network().await.unwrap().name, "calibrationnet");
+}
+
+#[tokio::test]
+async fn two_endpoints_tell_of_one_chain_each_in_its_own_way() {
+    let first = chain();
+    let second = first.also("second");
+    first.set_next_deal_id(DealId::new(9));
+    first.advance(EpochDelta::new(5));
+    let head = first.head().await.unwrap().tipset;
+    assert_eq!(second.head().await.unwrap().tipset, head);
+
+    second.set_lag(EpochDelta::new(2));
+    second.fail(FakeFault::Deal(DealId::new(1)));
+    assert_eq!(second.head().await.unwrap().tipset.epoch, ChainEpoch::new(1_003));
+    let missing = DealReading::NotFound { next_id: Some(DealId::new(9)) };
+    assert_eq!(first.deals(&[DealId::new(1)], &head).await, [missing]);
+    let late = second.deals(&[DealId::new(2)], &head).await;
+    assert!(matches!(&late[..], [DealReading::Failed(_)]), "it does not know that tipset yet");
+    assert_eq!((first.calls().deals, second.calls().deals), (1, 1));
+}
+
+#[tokio::test]
+async fn a_fork_has_keys_of_its_own_from_its_first_epoch_on() {
+    let first = chain();
+    let second = first.also("second");
+    second.set_fork(Some(ChainEpoch::new(990)));
+    let at = |epoch| ChainEpoch::new(epoch);
+    assert_eq!(second.tipset(at(989)), first.tipset(at(989)));
+    assert_eq!(second.tipset(at(990)).parents, first.tipset(at(990)).parents);
+    assert_ne!(second.tipset(at(990)).key, first.tipset(at(990)).key);
+    second.set_fork(None);
+    assert_eq!(second.tipset(at(995)), first.tipset(at(995)));
+}
+
+#[tokio::test]
+async fn a_lie_is_told_of_one_item_at_one_endpoint_until_it_ends() {
+    let first = chain();
+    let second = first.also("second");
+    let (deal, head) = (DealId::new(1), first.tipset(first.epoch()));
+    let lie = DealReading::NotFound { next_id: Some(DealId::new(77)) };
+    second.lie_about_deal(deal, Some(lie.clone()));
+    second.lie_about_sector(sector(), Some(SectorReading::Found(active())));
+    assert_eq!(second.deals(&[deal], &head).await, std::slice::from_ref(&lie));
+    assert_eq!(second.sectors(&[sector()], &head).await, [SectorReading::Found(active())]);
+    assert_eq!(first.sectors(&[sector()], &head).await, [SectorReading::NotFound]);
+    second.lie_about_deal(deal, None);
+    assert_ne!(second.deals(&[deal], &head).await, [lie]);
+}
+
+#[tokio::test]
+async fn the_usage_counts_calls_and_items() {
+    let chain = chain();
+    let head = chain.head().await.unwrap().tipset;
+    chain.deals(&[DealId::new(1), DealId::new(2)], &head).await;
+    let usage = chain.usage();
+    assert_eq!(usage.elements(), 3);
+    assert_eq!(usage.methods["deals"].calls, 1);
 }

@@ -19,12 +19,15 @@ pub enum BuildError {
     /// Two aggregators have one name, so that orders could not be told apart.
     #[error("two aggregators are named {0:?}: rename one")]
     SameName(String),
+    /// Two endpoints of the chain have one name: the second would bear witness for itself.
+    #[error("the endpoint {0} is there twice: leave one out, or name another node")]
+    SameEndpoint(String),
 }
 
 /// Collects the adapters of a node.
 #[derive(Debug, Default)]
 pub struct NodeBuilder {
-    chain: Option<Arc<dyn LotusChain>>,
+    chain: Vec<Arc<dyn LotusChain>>,
     contract: Option<Arc<dyn DealStatusSource>>,
     recorder: Option<Arc<dyn DealRecorder>>,
     aggregators: Vec<Arc<dyn Aggregator>>,
@@ -35,9 +38,10 @@ pub struct NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// The chain to read.
+    /// One more endpoint of the chain; the first is the one to read, and with two or more nothing is
+    /// spent on what only one of them says ([`Settings::witnesses`]).
     pub fn chain(mut self, chain: Arc<dyn LotusChain>) -> Self {
-        self.chain = Some(chain);
+        self.chain.push(chain);
         self
     }
 
@@ -94,8 +98,16 @@ impl NodeBuilder {
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(BuildError::SameName(pair[0].to_string()));
         }
+        if self.chain.is_empty() {
+            return Err(BuildError::Missing("a chain"));
+        }
+        let mut names: Vec<_> = self.chain.iter().map(|chain| chain.endpoint()).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(BuildError::SameEndpoint(pair[0].clone()));
+        }
         let ports = Ports {
-            chain: self.chain.ok_or(BuildError::Missing("a chain"))?,
+            chain: self.chain,
             contract: self.contract.ok_or(BuildError::Missing("a contract"))?,
             recorder: self.recorder,
             aggregators: self.aggregators,

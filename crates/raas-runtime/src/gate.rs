@@ -5,7 +5,10 @@
 use raas_types::{ChainEpoch, EpochDelta, Tipset};
 use sha2::{Digest, Sha256};
 
-use crate::Node;
+use crate::{
+    AlertCode, EndpointStatus, Event, Node,
+    endpoints::{Election, Expectations},
+};
 
 /// The cursor that keeps the last pinned epoch, so that a restart against an endpoint that is behind
 /// is noticed.
@@ -23,77 +26,45 @@ const LEASE_NAME: &str = "pass";
 const LEASE: EpochDelta = EpochDelta::DAY;
 
 impl Node {
-    /// The tipset to pin a pass to, or why there is none.
-    pub(crate) async fn pin(&self) -> Result<Tipset, String> {
-        let chain = &self.ports().chain;
-        let network = chain.network().await.map_err(|e| e.to_string())?;
-        if let Some(expected) = &self.settings().network
-            && network.name != *expected
-        {
-            return Err(format!(
-                "{} is on network {:?}, not {expected:?}: point the configuration at an endpoint \
-                 of that network",
-                chain.endpoint(),
-                network.name
-            ));
+    /// The tipset to pin a pass to and whom to read, or why there is none.
+    pub(crate) async fn elect(&self, events: &mut Vec<Event>) -> Result<Election, String> {
+        let mark = self.cursor(NETWORK).await?;
+        let last_pin = self.cursor(LAST_PIN).await?.map(ChainEpoch::new);
+        let expected = Expectations {
+            network: self.settings().network.clone(),
+            is_foreign: Box::new(move |name| mark.is_some_and(|mark| mark != mark_of(name))),
+            max_behind: self.settings().max_behind,
+            last_pin,
+        };
+        let elected = self.endpoints().elect(&expected, events).await;
+        self.alert_endpoints();
+        let election = elected?;
+        let mut cursors = Vec::new();
+        if mark.is_none() {
+            cursors.push((NETWORK.to_owned(), mark_of(&election.network)));
         }
-        let head = chain.head().await.map_err(|e| e.to_string())?;
-        if head.behind > self.settings().max_behind {
-            return Err(format!(
-                "{} is {} behind the network: waiting until it is in sync",
-                chain.endpoint(),
-                head.behind
-            ));
+        if last_pin.is_none_or(|last| last < election.pin.epoch) {
+            cursors.push((LAST_PIN.to_owned(), election.pin.epoch.get()));
         }
-        let pin = chain.finalized().await.map_err(|e| e.to_string())?;
-        if pin.epoch > head.tipset.epoch {
-            return Err(format!(
-                "{} says epoch {} is final, beyond its head at {}: it contradicts itself",
-                chain.endpoint(),
-                pin.epoch,
-                head.tipset.epoch
-            ));
+        if !cursors.is_empty() {
+            let change = raas_job_store::Change { cursors, ..Default::default() };
+            self.store().commit(&change).await.map_err(|e| e.to_string())?;
         }
-        self.same_chain(&network.name).await?;
-        self.never_back(&pin).await?;
-        self.lease(&pin).await?;
-        Ok(pin)
+        self.lease(&election.pin).await?;
+        Ok(election)
     }
 
-    /// A store belongs to one network: what is remembered of one must not be judged by another.
-    async fn same_chain(&self, network: &str) -> Result<(), String> {
-        let digest = Sha256::digest(network.as_bytes());
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest[..8]);
-        let mark = i64::from_be_bytes(first);
-        match self.store().cursor(NETWORK).await.map_err(|e| e.to_string())? {
-            Some(known) if known == mark => Ok(()),
-            Some(_) => Err(format!(
-                "{} is on network {network:?}, and this store was made on another: point the \
-                 configuration at an endpoint of that network, or use another store",
-                self.ports().chain.endpoint()
-            )),
-            None => self.set_cursor(NETWORK, mark).await,
-        }
+    async fn cursor(&self, name: &str) -> Result<Option<i64>, String> {
+        self.store().cursor(name).await.map_err(|e| e.to_string())
     }
 
-    async fn set_cursor(&self, name: &str, value: i64) -> Result<(), String> {
-        let cursors = vec![(name.to_owned(), value)];
-        let change = raas_job_store::Change { cursors, ..Default::default() };
-        self.store().commit(&change).await.map_err(|e| e.to_string())
-    }
-
-    /// What was seen once is not unseen: a final tipset older than the last one pinned is stale.
-    async fn never_back(&self, pin: &Tipset) -> Result<(), String> {
-        let last = self.store().cursor(LAST_PIN).await.map_err(|e| e.to_string())?;
-        match last.map(ChainEpoch::new) {
-            Some(last) if pin.epoch < last => Err(format!(
-                "{} says epoch {} is final, but epoch {last} was seen before: it is behind",
-                self.ports().chain.endpoint(),
-                pin.epoch
-            )),
-            Some(last) if pin.epoch == last => Ok(()),
-            _ => self.set_cursor(LAST_PIN, pin.epoch.get()).await,
+    fn alert_endpoints(&self) {
+        let at = self.status().epoch;
+        for EndpointStatus { endpoint, set_aside, .. } in self.endpoints_status() {
+            match set_aside {
+                Some(why) => self.alerts().raise(AlertCode::EndpointAside, endpoint, why, at),
+                None => self.alerts().clear(AlertCode::EndpointAside, endpoint),
+            }
         }
     }
 
@@ -116,4 +87,11 @@ impl Node {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// The mark of a network in the store, which keeps numbers.
+fn mark_of(network: &str) -> i64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(network.as_bytes())[..8]);
+    i64::from_be_bytes(first)
 }

@@ -107,11 +107,16 @@ impl Node {
     ///
     /// When there is none, or the store fails.
     pub async fn remove_job(&self, id: &JobId) -> Result<(), RuntimeError> {
-        if self.store().remove_job(id).await? {
-            Ok(())
-        } else {
-            Err(RuntimeError::NoSuchJob(id.clone()))
+        let gone = || RuntimeError::NoSuchJob(id.clone());
+        let cid = self.store().job(id).await?.ok_or_else(gone)?.value.job.cid;
+        if !self.store().remove_job(id).await? {
+            return Err(gone());
         }
+        if self.store().jobs_of(&cid).await?.is_empty() {
+            // Nobody looks at it any more.
+            self.alerts().looked(&cid, Vec::new(), None);
+        }
+        Ok(())
     }
 }
 

@@ -233,21 +233,25 @@ impl Node {
             return Ok(unexplained);
         }
         let ids: Vec<DealId> = unexplained.iter().map(|(listed, _)| listed.deal).collect();
-        let readings = self.ports().chain.deals(&ids, pin).await;
+        let said = self.endpoints().deals(&ids, pin).await;
         let mut fresh = Vec::new();
         let mut unread = None;
-        for ((listed, proof), reading) in unexplained.into_iter().zip(readings) {
-            match reading {
-                DealReading::Failed(why) => {
-                    unread = Some(format!("deal {} cannot be read: {why}", listed.deal));
-                }
-                DealReading::Found(OnChainDeal { proposal, .. })
+        for (i, (listed, proof)) in unexplained.into_iter().enumerate() {
+            // Where endpoints differ, the deal is there: another is not ordered on one denial.
+            let is_it = |reading: &DealReading| {
+                matches!(reading, DealReading::Found(OnChainDeal { proposal, .. })
                     if proposal.provider == listed.provider
-                        && proof.as_ref().is_none_or(|p| leads_to(p, &proposal.piece)) =>
-                {
-                    fresh.push((listed, proof));
-                }
-                DealReading::Found(_) | DealReading::NotFound { .. } => {}
+                        && proof.as_ref().is_none_or(|p| leads_to(p, &proposal.piece)))
+            };
+            let of_it = || said.iter().filter_map(|readings| readings.get(i));
+            let failure = of_it().find_map(|reading| match reading {
+                DealReading::Failed(why) => Some(why.as_str()),
+                DealReading::Found(_) | DealReading::NotFound { .. } => None,
+            });
+            if of_it().any(is_it) {
+                fresh.push((listed, proof));
+            } else if let Some(why) = failure.or(said.is_empty().then_some("nobody is asked")) {
+                unread = Some(format!("deal {} cannot be read: {why}", listed.deal));
             }
         }
         match unread {

@@ -19,8 +19,10 @@
 //!
 //! Embedding it takes an adapter per port and a builder; `examples/embed.rs` is a runnable version.
 
+mod alerts;
 mod builder;
 mod data;
+mod endpoints;
 mod error;
 mod gate;
 mod jobs;
@@ -30,6 +32,7 @@ mod observe;
 mod orders;
 mod pass;
 mod reach;
+mod readings;
 mod report;
 mod settings;
 mod subject;
@@ -37,8 +40,10 @@ mod transactions;
 mod transfers;
 mod view;
 
+pub use alerts::{Alert, AlertCode};
 pub use builder::{BuildError, NodeBuilder};
 pub use data::Retrieved;
+pub use endpoints::EndpointStatus;
 pub use error::{RegisterError, RuntimeError};
 pub use jobs::{Registered, Registration};
 pub use node::{Node, NodeStatus};

@@ -12,20 +12,20 @@ use raas_deal_status::{DealRecorder, DealStatusSource};
 use raas_job_store::JobStore;
 use raas_lotus::LotusChain;
 use raas_retrieval::{BlobStore, DataSource};
-use raas_types::{AggregatorName, ChainEpoch, OrderId};
+use raas_types::{AggregatorName, ChainEpoch, OrderId, RpcUsage};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    NodeBuilder, PassReport, Retrieved, Settings, Totals, data::MissingData, landing::Asked,
-    reach::Away, transfers::Transfers,
+    Alert, EndpointStatus, NodeBuilder, PassReport, Retrieved, Settings, Totals, alerts::Alerts,
+    data::MissingData, endpoints::Endpoints, landing::Asked, reach::Away, transfers::Transfers,
 };
 
 /// One adapter per port.
 #[derive(Debug)]
 pub(crate) struct Ports {
-    pub(crate) chain: Arc<dyn LotusChain>,
+    pub(crate) chain: Vec<Arc<dyn LotusChain>>,
     pub(crate) contract: Arc<dyn DealStatusSource>,
     pub(crate) recorder: Option<Arc<dyn DealRecorder>>,
     pub(crate) aggregators: Vec<Arc<dyn Aggregator>>,
@@ -44,6 +44,8 @@ pub struct Node {
 struct Inner {
     ports: Ports,
     settings: Settings,
+    endpoints: Endpoints,
+    alerts: Mutex<Alerts>,
     woken: Notify,
     /// One pass at a time.
     passing: tokio::sync::Mutex<()>,
@@ -79,6 +81,8 @@ impl Node {
 
     pub(crate) fn new(ports: Ports, settings: Settings) -> Self {
         let inner = Inner {
+            endpoints: Endpoints::new(ports.chain.clone()),
+            alerts: Mutex::default(),
             ports,
             settings,
             woken: Notify::new(),
@@ -121,13 +125,24 @@ impl Node {
     pub async fn pass(&self) -> PassReport {
         let _one_at_a_time = self.inner.passing.lock().await;
         let started = Instant::now();
-        let mut report = match self.pin().await {
-            Ok(pin) => self.pass_at(&pin).await,
+        let before = self.rpc_usage();
+        let mut events = Vec::new();
+        let elected = self.elect(&mut events).await;
+        let mut report = PassReport::default();
+        events.into_iter().for_each(|event| report.event(event));
+        match elected {
+            Ok(election) => self.pass_at(election, &mut report).await,
             Err(reason) => {
                 tracing::warn!(%reason, "the gate stays shut");
-                PassReport::gated(reason)
+                report.gated = Some(reason);
             }
-        };
+        }
+        report.rpc = self.rpc_usage();
+        for (endpoint, usage) in &mut report.rpc {
+            if let Some(before) = before.get(endpoint) {
+                *usage = usage.since(before);
+            }
+        }
         report.seconds = started.elapsed().as_secs_f64();
         let mut status = locked(&self.inner.status);
         status.epoch = report.epoch.or(status.epoch);
@@ -140,6 +155,29 @@ impl Node {
     /// How the node is doing.
     pub fn status(&self) -> NodeStatus {
         locked(&self.inner.status).clone()
+    }
+
+    /// How the endpoints of the chain do, in the order in which they are configured.
+    pub fn endpoints_status(&self) -> Vec<EndpointStatus> {
+        self.endpoints().status()
+    }
+
+    /// What an operator should know, from when it began until it is over.
+    pub fn alerts_standing(&self) -> Vec<Alert> {
+        self.alerts().list()
+    }
+
+    /// What was asked of each endpoint, of the chain and of the contract, since the node started.
+    pub fn rpc_usage(&self) -> BTreeMap<String, RpcUsage> {
+        let mut usage = BTreeMap::<String, RpcUsage>::new();
+        for endpoint in self.endpoints_status() {
+            usage.entry(endpoint.endpoint).or_default().add(&endpoint.usage);
+        }
+        let contract = self.ports().contract.usage();
+        for (endpoint, asked) in contract {
+            usage.entry(endpoint).or_default().add(&asked);
+        }
+        usage
     }
 
     /// Where bytes are kept.
@@ -161,6 +199,14 @@ impl Node {
 
     pub(crate) fn aggregator(&self, name: &AggregatorName) -> Option<&Arc<dyn Aggregator>> {
         self.inner.ports.aggregators.iter().find(|a| a.name() == *name)
+    }
+
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.inner.endpoints
+    }
+
+    pub(crate) fn alerts(&self) -> MutexGuard<'_, Alerts> {
+        locked(&self.inner.alerts)
     }
 
     pub(crate) fn asked(&self) -> MutexGuard<'_, BTreeMap<OrderId, Asked>> {

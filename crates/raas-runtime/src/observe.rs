@@ -1,83 +1,62 @@
-//! Observing: everything about a batch of CIDs, read at one pinned tipset. What several CIDs share
-//! - deals, sectors - is read once.
+//! Observing: everything about a batch of CIDs, read and judged at one pinned tipset; and, before
+//! money is spent on it, read again from two endpoints.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cid::Cid;
-use raas_core::{combine, is_confirmed, remember, sector_of, verdict};
-use raas_types::{
-    DealId, DealMemory, DealReading, EpochDelta, Evidence, Job, ListedDeal, Provenance, SectorId,
-    SectorReading, SubmissionId, Tipset, Transaction, TransactionPurpose, TransactionState,
-    Verdict,
+use raas_core::{combine, is_confirmed, is_stale, judge, remember};
+use raas_types::{DealId, DealMemory, EpochDelta, Job, ListedDeal, Provenance, Tipset, Verdict};
+
+use crate::{
+    Node, PassReport,
+    readings::{Read, Readings},
+    subject::{Subject, dispute},
+    transfers::Claim,
 };
-
-use crate::{Event, Node, PassReport, subject::Subject, transfers::Claim};
-
-/// What was read of the chain in one pass, all of it at one tipset: no deal and no sector is read
-/// twice, however many CIDs share it.
-#[derive(Default)]
-pub(crate) struct Readings {
-    deals: BTreeMap<DealId, DealReading>,
-    sectors: BTreeMap<SectorId, SectorReading>,
-}
-
-/// Readings kept at most: 50 000 deals of some 600 bytes are 30 MB. Beyond, a deal shared by CIDs of
-/// different batches is read once for each batch.
-const READINGS_LIMIT: usize = 50_000;
 
 /// Deals remembered of one CID on the contract's word: ten years of the most replicas that can be
 /// asked for (100, renewed every half year) are 2000. More is somebody's flood, and is not read.
 const LISTED_LIMIT: usize = 2_000;
 
+/// A batch of CIDs as they were observed.
+pub(crate) struct Observed {
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) read: Read,
+    /// CIDs that could not be observed, and why.
+    pub(crate) errors: Vec<String>,
+}
+
 impl Node {
     /// Reads what the store, the contract and the chain say of each CID, and brings the memories up
-    /// to date.
-    pub(crate) async fn observe(
-        &self,
-        claims: Vec<Claim>,
-        pin: &Tipset,
-        readings: &mut Readings,
-        report: &mut PassReport,
-    ) -> Vec<Subject> {
+    /// to date. Replicas whose sectors cannot have changed since they were read are not read.
+    pub(crate) async fn observe(&self, claims: Vec<Claim>, readings: &Readings) -> Observed {
+        let pin = readings.pin();
+        let mut errors = Vec::new();
+        let cids: Vec<Cid> = claims.iter().map(Claim::cid).collect();
+        let dossiers = self.store().dossiers(&cids).await;
         let mut subjects = Vec::with_capacity(claims.len());
-        for claim in claims {
-            let cid = claim.cid();
-            match self.load(claim).await {
-                Ok(subject) => subjects.push(subject),
-                Err(error) => report.error(format!("{cid}: {error}")),
+        for (claim, dossier) in claims.into_iter().zip(dossiers) {
+            match dossier {
+                Ok(dossier) => subjects.push(Subject::of(claim, dossier)),
+                Err(error) => errors.push(format!("{}: {error}", claim.cid())),
             }
         }
         self.ask_contract(&mut subjects, pin).await;
-        self.ask_chain(&mut subjects, pin, readings, report).await;
-        subjects
-    }
-
-    async fn load(&self, claim: Claim) -> raas_job_store::Result<Subject> {
-        let cid = &claim.cid();
-        let store = self.store();
-        let mut jobs = store.jobs_of(cid).await?;
-        let memories = store.deal_memories(cid).await?;
-        let mut transactions = Vec::new();
-        for job in &mut jobs {
-            let mine = store.transactions_of(&job.value.job.id).await?;
-            // A job that was removed and came back has its number still.
-            let record = &mut job.value.record;
-            record.submission = record.submission.or_else(|| mine.iter().find_map(number_given));
-            transactions.extend(mine);
+        let needs_witness = self.needs_witness();
+        let stale = |subject: &Subject| -> BTreeSet<DealId> {
+            let is_stale = |id: &DealId| is_stale(&subject.memories[id], pin.epoch);
+            open_deals(subject, needs_witness).filter(is_stale).collect()
+        };
+        let each: Vec<_> = subjects.iter().map(stale).collect();
+        let all = each.iter().flatten().copied().collect();
+        let read = readings.read(&all).await;
+        if needs_witness {
+            readings.witness(&to_witness(&subjects, readings)).await;
         }
-        Ok(Subject {
-            cid: *cid,
-            jobs,
-            memories: memories.into_iter().map(|m| (m.listed.deal, m)).collect(),
-            orders: store.orders_of(cid).await?,
-            listing: Err("the contract was not asked".to_owned()),
-            transactions,
-            data: self.data_view(cid).await,
-            claim: Arc::new(claim),
-        })
+        for (subject, ids) in subjects.iter_mut().zip(&each) {
+            judge_deals(subject, ids, readings, needs_witness);
+        }
+        Observed { subjects, read, errors }
     }
 
     /// Asks the contract, all CIDs with one renewal window at once; deals that it lists and that were
@@ -103,57 +82,95 @@ impl Node {
         }
     }
 
-    /// Reads each distinct deal and sector once and judges every replica.
-    async fn ask_chain(
+    /// Reads all that is open of these CIDs anew, at this pin and from two endpoints where there are
+    /// two, and judges it again: what a plan would spend money on. Whether the bytes are here is looked
+    /// up too.
+    pub(crate) async fn verify(
         &self,
-        subjects: &mut [Subject],
-        pin: &Tipset,
-        readings: &mut Readings,
+        subjects: &mut [&mut Subject],
+        readings: &Readings,
         report: &mut PassReport,
     ) {
-        let chain = &self.ports().chain;
-        if readings.deals.len() > READINGS_LIMIT {
-            *readings = Readings::default();
+        if subjects.is_empty() {
+            return;
         }
-        let asked = subjects.iter().flat_map(|s| s.memories.values());
-        let ids: BTreeSet<DealId> =
-            asked.filter(|m| !is_settled(m)).map(|m| m.listed.deal).collect();
-        let unread = |id: &&DealId| !readings.deals.contains_key(*id);
-        let new: Vec<DealId> = ids.iter().filter(unread).copied().collect();
-        if !new.is_empty() {
-            readings.deals.extend(new.iter().copied().zip(chain.deals(&new, pin).await));
-            report.deals += new.len() as u64;
+        let needs_witness = self.needs_witness();
+        let open = subjects.iter().flat_map(|subject| open_deals(subject, needs_witness));
+        let open: BTreeSet<DealId> = open.collect();
+        report.read(readings.read(&open).await);
+        if needs_witness {
+            readings.witness(&open).await;
         }
-        let sector_ids: BTreeSet<SectorId> =
-            ids.iter().filter_map(|id| sector_of(readings.deals.get(id)?)).collect();
-        let unread = |id: &&SectorId| !readings.sectors.contains_key(*id);
-        let new: Vec<SectorId> = sector_ids.iter().filter(unread).copied().collect();
-        if !new.is_empty() {
-            readings.sectors.extend(new.iter().copied().zip(chain.sectors(&new, pin).await));
-            report.sectors += new.len() as u64;
-        }
-
-        let evidence = Evidence {
-            tipset: pin.key.clone(),
-            epoch: pin.epoch,
-            finalized: true,
-            endpoint: chain.endpoint(),
-        };
         for subject in subjects {
-            let cid = subject.cid;
-            for memory in subject.memories.values_mut() {
-                if !ids.contains(&memory.listed.deal) {
-                    continue;
-                }
-                let Some(deal) = readings.deals.get(&memory.listed.deal) else { continue };
-                let sector = sector_of(deal).and_then(|id| readings.sectors.get(&id));
-                let judged = verdict(deal, sector, memory, pin.epoch);
-                let next = remember(memory, deal, &judged, evidence.clone());
-                report_change(cid, memory, &judged, report);
-                *memory = next;
+            subject.data = self.data_view(&subject.cid).await;
+            let open: BTreeSet<_> = open_deals(subject, needs_witness).collect();
+            judge_deals(subject, &open, readings, needs_witness);
+            if needs_witness {
+                subject.unwitnessed = unwitnessed(subject, &open);
             }
         }
     }
+
+    /// Whether what money is spent on must be seen by two endpoints.
+    fn needs_witness(&self) -> bool {
+        self.settings().witnesses.min(self.endpoints().len()) > 1
+    }
+}
+
+/// The deals of a CID that are not over beyond doubt. (One that never existed may yet come to be.) What
+/// was judged in this very look is still open: it may be judged anew.
+fn open_deals(subject: &Subject, needs_witness: bool) -> impl Iterator<Item = DealId> {
+    let open = subject.memories.values().filter(move |memory| {
+        subject.before.contains_key(&memory.listed.deal) || !is_settled(memory, needs_witness)
+    });
+    open.map(|memory| memory.listed.deal)
+}
+
+/// The deals that a second endpoint is asked about whether or not money is to be spent: those that
+/// were found and whose terms are not remembered yet, as they are remembered for good; and those that
+/// the endpoints disagreed about.
+fn to_witness(subjects: &[Subject], readings: &Readings) -> BTreeSet<DealId> {
+    let memories = subjects.iter().flat_map(|s| s.memories.values().map(move |m| (s, m)));
+    let is_disputed = |m: &DealMemory| m.last.as_ref().is_some_and(|(v, _)| dispute(v).is_some());
+    let wanted = memories.filter(|(subject, m)| {
+        let is_new = || m.proposal.is_none() && readings.is_found(m.listed.deal);
+        subject.may_count(m) && (is_disputed(m) || is_new())
+    });
+    wanted.map(|(_, m)| m.listed.deal).collect()
+}
+
+/// Judges those deals by what was read of them, and remembers that. What was judged in this look
+/// before is judged anew, from what was remembered before the look.
+fn judge_deals(
+    subject: &mut Subject,
+    ids: &BTreeSet<DealId>,
+    readings: &Readings,
+    needs_witness: bool,
+) {
+    for memory in subject.memories.values_mut() {
+        let id = memory.listed.deal;
+        let Some(evidence) = readings.evidence(id).filter(|_| ids.contains(&id)) else { continue };
+        let before = subject.before.get(&id).unwrap_or(memory);
+        let judged = judge(&evidence, before);
+        let alone = needs_witness && evidence.witness.is_none();
+        let mut after = remember(before, &judged, evidence);
+        if alone && before.proposal.is_none() {
+            (after.proposal, after.sector) = (None, None);
+        }
+        let replaced = std::mem::replace(memory, after);
+        subject.before.entry(id).or_insert(replaced);
+    }
+}
+
+/// Why nothing may be spent on what was seen of a CID, where one endpoint alone saw a deal that may
+/// count.
+fn unwitnessed(subject: &Subject, open: &BTreeSet<DealId>) -> Option<String> {
+    let count = subject.memories.values().filter(|memory| subject.may_count(memory));
+    let alone = count.filter(|memory| open.contains(&memory.listed.deal)).find_map(|memory| {
+        let (_, evidence) = memory.last.as_ref()?;
+        evidence.witness.is_none().then_some((memory.listed.deal, &evidence.endpoint))
+    });
+    alone.map(|(deal, endpoint)| format!("of deal {deal} only {endpoint} was heard"))
 }
 
 /// Remembers the deals that the contract lists and that were not known.
@@ -164,35 +181,15 @@ fn hear(subject: &mut Subject, pin: &Tipset) {
     let new: Vec<ListedDeal> = listing.all.iter().filter(unknown).take(room).copied().collect();
     for listed in new {
         let memory = DealMemory::first_heard(listed, Provenance::Contract, pin.epoch);
-        subject.memories.entry(listed.deal).or_insert(memory);
+        subject.memories.insert(listed.deal, memory);
+        subject.heard.push(listed.deal);
     }
 }
 
-fn report_change(cid: Cid, before: &DealMemory, judged: &Verdict, report: &mut PassReport) {
-    let from = before.last.as_ref().map(|(verdict, _)| verdict.kind());
-    let to = judged.kind();
-    if from != Some(to) {
-        let ListedDeal { deal, provider } = before.listed;
-        let replaces = before.replaces();
-        report.event(Event::Judged { cid, deal, provider, from, to, replaces });
-    }
-}
-
-/// A deal that is over beyond doubt is not read again. (One that never existed may yet come to be.)
-fn is_settled(memory: &DealMemory) -> bool {
+/// Whether a deal was seen to be over by as many as must see it before money is spent.
+fn is_settled(memory: &DealMemory, needs_witness: bool) -> bool {
     memory.last.as_ref().is_some_and(|(verdict, evidence)| {
-        verdict.is_over()
-            && *verdict != Verdict::NeverExisted
-            && is_confirmed(memory, evidence.epoch)
+        let seen = evidence.witness.is_some() || !needs_witness;
+        verdict.is_over() && *verdict != Verdict::NeverExisted && is_confirmed(memory) && seen
     })
-}
-
-/// The number that the contract gave to a job, where this is what announced it.
-fn number_given(transaction: &Transaction) -> Option<SubmissionId> {
-    match (&transaction.purpose, &transaction.state) {
-        (TransactionPurpose::Submit { .. }, TransactionState::Done { submission, .. }) => {
-            *submission
-        }
-        _ => None,
-    }
 }

@@ -1,16 +1,22 @@
 //! A pass over what is due: observe, plan, record, act.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use cid::Cid;
-use raas_core::{Plan, Step, explain, plan};
-use raas_job_store::{Change, StoredJob, Versioned};
+use raas_core::{Observation, Plan, Step, explain, plan};
+use raas_job_store::{Change, DueJob, JobRecord, StoredJob, Versioned};
 use raas_types::{ChainEpoch, JobId, Order, OrderState, Tipset};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     ContractView, LookRecord, Node, PassReport,
-    observe::Readings,
+    endpoints::Election,
+    observe::Observed,
     orders::{Intent, unsent},
+    readings::Readings,
     subject::Subject,
     transactions::Writing,
 };
@@ -19,6 +25,13 @@ use crate::{
 /// comes in a later round of the same pass.
 const MAX_ROUNDS: usize = 10_000;
 
+/// Jobs of one round: 50 000 names of some 100 bytes are 5 MB.
+const ROUND: usize = 50_000;
+
+/// Batches that are observed ahead of the one that is decided about: while one asks for its deals, the
+/// other asks for its sectors.
+const AHEAD: usize = 2;
+
 /// How far a pass has come.
 #[derive(Default)]
 struct Progress {
@@ -26,17 +39,33 @@ struct Progress {
     seen: BTreeMap<Cid, u32>,
     /// Jobs that are still due after as many looks as one pass takes.
     stuck: usize,
-    readings: Readings,
+    /// Jobs that cannot be read, which were told of.
+    unreadable: BTreeSet<String>,
 }
 
 impl Progress {
     /// The CIDs to look at among what is due.
-    fn next(&mut self, due: &[Versioned<StoredJob>], report: &mut PassReport) -> Vec<Cid> {
+    fn next(
+        &mut self,
+        due: Vec<raas_job_store::Result<DueJob>>,
+        report: &mut PassReport,
+    ) -> Vec<Cid> {
+        let (mut jobs, mut unreadable) = (Vec::new(), 0);
+        for job in due {
+            match job {
+                Ok(job) => jobs.push(job.cid),
+                Err(error) => {
+                    unreadable += 1;
+                    if self.unreadable.insert(error.to_string()) {
+                        report.error(error);
+                    }
+                }
+            }
+        }
         let times = |cid: &Cid| self.seen.get(cid).copied().unwrap_or(0);
-        let cid_of = |job: &Versioned<StoredJob>| job.value.job.cid;
-        report.jobs += due.iter().filter(|job| times(&cid_of(job)) == 0).count() as u64;
-        self.stuck = due.iter().filter(|job| times(&cid_of(job)) >= 2).count();
-        let cids: BTreeSet<Cid> = due.iter().map(cid_of).filter(|cid| times(cid) < 2).collect();
+        report.jobs += jobs.iter().filter(|cid| times(cid) == 0).count() as u64;
+        self.stuck = unreadable + jobs.iter().filter(|cid| times(cid) >= 2).count();
+        let cids: BTreeSet<Cid> = jobs.into_iter().filter(|cid| times(cid) < 2).collect();
         for cid in &cids {
             *self.seen.entry(*cid).or_default() += 1;
         }
@@ -46,20 +75,23 @@ impl Progress {
 
 impl Node {
     /// Everything between the gate and the report.
-    pub(crate) async fn pass_at(&self, pin: &Tipset) -> PassReport {
-        let mut report = PassReport { epoch: Some(pin.epoch), ..PassReport::default() };
-        self.collect(&mut report);
+    pub(crate) async fn pass_at(&self, election: Election, report: &mut PassReport) {
+        let Election { pin, readers, .. } = election;
+        let readings = Arc::new(Readings::new(pin.clone(), readers));
+        let pin = &pin;
+        report.epoch = Some(pin.epoch);
+        self.collect(report);
         let since = self.next_transfer();
         if let Err(error) = self.follow_orders(pin).await {
             report.error(error);
         }
-        self.settle(since, &mut report).await;
-        if let Err(error) = self.follow_transactions(pin, &mut report).await {
+        self.settle(since, report).await;
+        if let Err(error) = self.follow_transactions(pin, report).await {
             report.error(error);
         }
         let mut progress = Progress::default();
         for _ in 0..MAX_ROUNDS {
-            match self.round(pin, &mut progress, &mut report).await {
+            match self.round(pin, &mut progress, &readings, report).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -68,47 +100,81 @@ impl Node {
                 }
             }
         }
-        report
+        for (endpoint, answered) in readings.answered() {
+            self.endpoints().note(&endpoint, answered);
+        }
     }
 
-    /// One batch of what is due. Returns whether there may be more; a CID is looked at twice in one
-    /// pass at the most, the second time with the bytes that the first one fetched.
+    /// One round over what is due, in batches: while one is decided about, the next ones are observed.
+    /// Returns whether there may be more; a CID is looked at twice in one pass at the most, the second
+    /// time with the bytes that the first one fetched.
     async fn round(
         &self,
         pin: &Tipset,
         progress: &mut Progress,
+        readings: &Arc<Readings>,
         report: &mut PassReport,
     ) -> raas_job_store::Result<bool> {
         // What stays due whatever is done stands at the front for ever: look past as many.
-        let limit = self.settings().batch.saturating_add(progress.stuck);
-        let due = self.store().due(pin.epoch, limit).await?;
-        let looks = progress.next(&due, report);
-        // What someone works on is looked at when they are done: it stays due.
-        let claims: Vec<_> = looks.iter().filter_map(|cid| self.claim(cid)).collect();
-        let subjects = self.observe(claims, pin, &mut progress.readings, report).await;
-        report.cids += subjects.len() as u64;
-        self.decide(subjects, pin, report).await;
-        Ok(!looks.is_empty() || due.len() == limit)
+        let limit = ROUND.saturating_add(progress.stuck);
+        let due = self.store().due_jobs(pin.epoch, limit).await?;
+        let is_full = due.len() == limit;
+        let looks = progress.next(due, report);
+        readings.trim();
+        let mut batches = looks.chunks(self.settings().batch.max(1));
+        let mut ahead = VecDeque::new();
+        loop {
+            ahead.extend(batches.by_ref().take(AHEAD - ahead.len()).map(|cids| {
+                // What someone works on is looked at when they are done: it stays due.
+                let claims = cids.iter().filter_map(|cid| self.claim(cid)).collect();
+                let (node, readings) = (self.clone(), Arc::clone(readings));
+                let observed = async move { node.observe(claims, &readings).await };
+                AbortOnDropHandle::new(tokio::spawn(observed))
+            }));
+            let Some(next) = ahead.pop_front() else { break };
+            match next.await {
+                Ok(Observed { subjects, read, errors }) => {
+                    report.cids += subjects.len() as u64;
+                    report.read(read);
+                    errors.into_iter().for_each(|error| report.error(error));
+                    self.decide(subjects, pin, readings, report).await;
+                }
+                Err(error) => report.error(format!("a batch was not observed: {error}")),
+            }
+        }
+        Ok(!looks.is_empty() || is_full)
     }
 
-    /// Plans each CID, records what was seen and decided, then acts on all plans, the most urgent
-    /// first.
-    async fn decide(&self, subjects: Vec<Subject>, pin: &Tipset, report: &mut PassReport) {
+    /// Plans each CID, anew where the plan would spend money on what is not beyond doubt; records what
+    /// was seen and decided; then acts on all plans, the most urgent first.
+    async fn decide(
+        &self,
+        mut subjects: Vec<Subject>,
+        pin: &Tipset,
+        readings: &Readings,
+        report: &mut PassReport,
+    ) {
         let since = self.next_transfer();
         let mut intents = Vec::new();
         let mut writings = Vec::new();
-        for subject in subjects {
-            let seen = subject.observation(self, pin);
-            let plan = plan(&subject.job_views(self), &seen);
-            match self.record(&subject, &plan, explain(&plan, &seen), pin).await {
-                Ok(()) => {}
-                // A client changed the job meanwhile: it is due still, and looked at anew.
-                Err(raas_job_store::Error::Stale(_)) => continue,
-                Err(error) => {
-                    report.error(format!("{}: {error}", subject.cid));
-                    continue;
-                }
-            }
+        let views = self.aggregator_views();
+        let plan_for = |subject: &Subject| {
+            let seen = subject.observation(&views, pin);
+            (plan(&subject.job_views(self), &seen), seen)
+        };
+        let mut plans: Vec<_> = subjects.iter().map(plan_for).collect();
+        let spends: Vec<_> = plans.iter().map(|(plan, _)| plan.spends_on_verdicts()).collect();
+        let with = subjects.iter_mut().zip(&spends);
+        let mut spending: Vec<_> = with.filter(|(_, spends)| **spends).map(|(s, _)| s).collect();
+        self.verify(&mut spending, readings, report).await;
+        let with = subjects.iter().zip(&mut plans).zip(&spends);
+        with.filter(|(_, spends)| **spends).for_each(|((s, planned), _)| *planned = plan_for(s));
+
+        let looks: Vec<_> = subjects.into_iter().zip(plans).map(Look::from).collect();
+        for look in self.record(looks, pin, report).await {
+            let Look { subject, plan, .. } = look;
+            // It is told once.
+            self.fetched().remove(&subject.cid);
             intents.extend(Intent::of(&subject, &plan));
             writings.extend(Writing::of(&subject, &plan));
             if plan.steps.contains(&Step::Fetch) {
@@ -122,50 +188,30 @@ impl Node {
         self.settle(since, report).await;
     }
 
-    /// Makes durable what was seen and when to look again; orders decided earlier, never sent, and
-    /// no longer wanted are withdrawn.
-    async fn record(
-        &self,
-        subject: &Subject,
-        plan: &Plan,
-        words: Vec<String>,
-        pin: &Tipset,
-    ) -> raas_job_store::Result<()> {
-        let memories = subject.memories.values().map(|m| (subject.cid, m.clone())).collect();
-        let look = LookRecord {
-            at: pin.epoch,
-            plan: plan.clone(),
-            words,
-            contract: ContractView::of(&subject.listing),
-            fetched: self.fetched().remove(&subject.cid),
-        };
-        let last_plan = look.encode();
-        let jobs = subject.jobs.iter().cloned().map(|mut stored| {
-            let found = found_by(plan, &stored.value.job.id);
-            stored.value.job.found = stored.value.job.found.or(found);
-            stored.value.job.registered.get_or_insert(pin.epoch);
-            // A job that just learned what it keeps is planned for at once.
-            stored.value.record.next_look = found.is_none().then_some(plan.next_look);
-            stored.value.record.last_plan = Some(last_plan.clone());
-            stored
-        });
-        // One for an aggregator that is away waits for it; the plan does not ask for it meanwhile.
-        let is_away = |order: &Order| {
-            self.away_until(&order.aggregator).is_some_and(|until| pin.epoch < until)
-        };
-        let withdrawn =
-            unsent(subject).filter(|order| !Intent::wants(plan, order) && !is_away(order)).cloned();
-        let withdrawn = withdrawn.map(|mut order| {
-            order.state = OrderState::Withdrawn { at: pin.epoch };
-            order
-        });
-        let change = Change {
-            memories,
-            jobs: jobs.collect(),
-            orders: withdrawn.collect(),
-            ..Change::default()
-        };
-        self.store().commit(&change).await
+    /// Makes durable what was seen, decided, and when to look again. All at once; where a client
+    /// changed a job meanwhile or one row is refused, each by itself. Returns those that were kept: the
+    /// others are due still, and looked at anew.
+    async fn record(&self, looks: Vec<Look>, pin: &Tipset, report: &mut PassReport) -> Vec<Look> {
+        for Look { subject, .. } in &looks {
+            subject.changes().into_iter().for_each(|event| report.event(event));
+            self.alerts().looked(&subject.cid, subject.alerts(), Some(pin.epoch));
+        }
+        let mut all = Change::default();
+        looks.iter().for_each(|look| look.add_to(&mut all, self, pin));
+        if self.store().commit(&all).await.is_ok() {
+            return looks;
+        }
+        let mut kept = Vec::with_capacity(looks.len());
+        for look in looks {
+            let mut change = Change::default();
+            look.add_to(&mut change, self, pin);
+            match self.store().commit(&change).await {
+                Ok(()) => kept.push(look),
+                Err(raas_job_store::Error::Stale(_)) => {}
+                Err(error) => report.error(format!("{}: {error}", look.subject.cid)),
+            }
+        }
+        kept
     }
 
     /// Has the jobs of a CID looked at again as soon as can be.
@@ -191,6 +237,55 @@ impl Node {
             }
         }
         Ok(())
+    }
+}
+
+/// What was seen of one CID and decided about it.
+struct Look {
+    subject: Subject,
+    plan: Plan,
+    words: Vec<String>,
+}
+
+impl From<(Subject, (Plan, Observation))> for Look {
+    fn from((subject, (plan, seen)): (Subject, (Plan, Observation))) -> Self {
+        let words = explain(&plan, &seen);
+        Self { subject, plan, words }
+    }
+}
+
+impl Look {
+    /// Adds to `change` all that this look leaves behind: memories, jobs with their next look, and
+    /// orders that were decided earlier, never sent, and are no longer wanted.
+    fn add_to(&self, change: &mut Change, node: &Node, pin: &Tipset) {
+        let Self { subject, plan, words } = self;
+        let fetched = node.fetched().get(&subject.cid).cloned();
+        let contract = ContractView::of(&subject.listing);
+        let last_plan = LookRecord::encode(pin.epoch, plan, words, &contract, fetched.as_ref());
+        change.jobs.extend(subject.jobs.iter().map(|Versioned { value, version }| {
+            let mut job = value.job.clone();
+            let found = found_by(plan, &job.id);
+            job.found = job.found.or(found);
+            job.registered.get_or_insert(pin.epoch);
+            let record = JobRecord {
+                // A job that just learned what it keeps is planned for at once.
+                next_look: found.is_none().then_some(plan.next_look),
+                submission: value.record.submission,
+                last_plan: Some(last_plan.clone()),
+            };
+            Versioned { value: StoredJob { job, record }, version: *version }
+        }));
+        change.memories.extend(subject.changed().map(|memory| (subject.cid, memory.clone())));
+        // One for an aggregator that is away waits for it; the plan does not ask for it meanwhile.
+        let is_away = |order: &Order| {
+            node.away_until(&order.aggregator).is_some_and(|until| pin.epoch < until)
+        };
+        let unwanted =
+            unsent(subject).filter(|order| !Intent::wants(plan, order) && !is_away(order)).cloned();
+        change.orders.extend(unwanted.map(|mut order| {
+            order.state = OrderState::Withdrawn { at: pin.epoch };
+            order
+        }));
     }
 }
 

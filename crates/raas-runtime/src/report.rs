@@ -1,11 +1,15 @@
 //! What happened in a pass: for logs, metrics, tests and stories.
 
+use std::collections::BTreeMap;
+
 use cid::Cid;
 use raas_types::{
-    AggregatorName, Cause, ChainEpoch, DealId, OrderId, ProviderId, TransactionPurpose, TxHash,
-    VerdictKind,
+    AggregatorName, Cause, ChainEpoch, DealId, OrderId, ProviderId, RpcUsage, TransactionPurpose,
+    TxHash, VerdictKind,
 };
 use serde::Serialize;
+
+use crate::readings::Read;
 
 /// What one pass did.
 #[derive(Debug, Default, Serialize)]
@@ -27,13 +31,16 @@ pub struct PassReport {
     pub events: Vec<Event>,
     /// What went wrong; each delayed only what it concerns.
     pub errors: Vec<String>,
+    /// What it asked of each endpoint, of the chain and of the contract.
+    pub rpc: BTreeMap<String, RpcUsage>,
     /// How long it took, in seconds.
     pub seconds: f64,
 }
 
 impl PassReport {
-    pub(crate) fn gated(reason: String) -> Self {
-        Self { gated: Some(reason), ..Self::default() }
+    pub(crate) fn read(&mut self, Read { deals, sectors }: Read) {
+        self.deals += deals;
+        self.sectors += sectors;
     }
 
     pub(crate) fn error(&mut self, what: impl std::fmt::Display) {
@@ -61,6 +68,12 @@ pub enum Event {
         to: VerdictKind,
         replaces: Option<DealId>,
     },
+    /// Two endpoints say different things of one deal at one tipset; the evidence holds both answers.
+    Disagreement { cid: Cid, deal: DealId, endpoints: [String; 2], verdicts: [VerdictKind; 2] },
+    /// An endpoint of the chain is not believed any more.
+    EndpointAside { endpoint: String, reason: String },
+    /// An endpoint that was set aside is believed again.
+    EndpointBack { endpoint: String },
     /// An order was taken by an aggregator.
     Ordered { cid: Cid, order: OrderId, aggregator: AggregatorName, cause: Cause },
     /// A deal came of an order.
@@ -103,6 +116,8 @@ pub struct Totals {
     pub fetches_failed: u64,
     pub aggregators_away: u64,
     pub copies_damaged: u64,
+    pub disagreements: u64,
+    pub endpoints_set_aside: u64,
     pub errors: u64,
 }
 
@@ -127,7 +142,11 @@ impl Totals {
                 Event::TransactionFailed { .. } => &mut self.transactions_failed,
                 Event::AggregatorAway { .. } => &mut self.aggregators_away,
                 Event::CopyDamaged { .. } => &mut self.copies_damaged,
-                Event::Judged { .. } | Event::TransactionDone { .. } => continue,
+                Event::Disagreement { .. } => &mut self.disagreements,
+                Event::EndpointAside { .. } => &mut self.endpoints_set_aside,
+                Event::Judged { .. }
+                | Event::EndpointBack { .. }
+                | Event::TransactionDone { .. } => continue,
             };
             *counter += 1;
         }

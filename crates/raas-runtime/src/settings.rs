@@ -14,9 +14,13 @@ pub struct Settings {
     /// An endpoint further behind than this is not believed: 20 epochs (10 minutes) is more than a
     /// healthy node is ever late.
     pub max_behind: EpochDelta,
+    /// How many endpoints must say a thing before money is spent on it, where so many are
+    /// configured: 2. With 1 the first is believed alone.
+    pub witnesses: usize,
     /// The time between passes when nobody wakes the node.
     pub period: Duration,
-    /// CIDs that are observed together: 256 CIDs of 3 deals are 8 batches of 100 requests.
+    /// CIDs that are observed together. 1024 CIDs of 3 deals are 31 batches of 100 requests, enough to
+    /// keep 16 in flight; three times as many, some 10 kB each, are in memory: 30 MB.
     pub batch: usize,
     /// Orders outstanding at most, over all CIDs.
     pub orders_in_flight: usize,
@@ -48,8 +52,9 @@ impl Default for Settings {
             name: "raas".to_owned(),
             network: None,
             max_behind: EpochDelta::new(20),
+            witnesses: 2,
             period: Duration::from_secs(30),
-            batch: 256,
+            batch: 1_024,
             orders_in_flight: 1_000,
             concurrency: 4,
             transfer_wait: Duration::from_secs(5),

@@ -8,19 +8,26 @@ use std::{
 use cid::Cid;
 use raas_core::{AggregatorView, DataView, JobView, Observation, Replica, is_confirmed};
 use raas_deal_status::Listing;
-use raas_job_store::{StoredJob, Versioned};
+use raas_job_store::{Dossier, StoredJob, Versioned};
 use raas_types::{
-    ChainEpoch, DealId, DealMemory, Job, ListedDeal, Order, OrderState, PieceInfo, Provenance,
-    SegmentProof, Tipset, Transaction, TransactionPurpose, TransactionState, Verdict,
+    ChainEpoch, DealId, DealMemory, Evidence, Job, ListedDeal, Order, OrderState, PieceInfo,
+    Provenance, SegmentProof, SubmissionId, Tipset, Transaction, TransactionPurpose,
+    TransactionState, Trust, Unknown, Verdict, VerdictKind,
 };
 
-use crate::{Node, transfers::Claim};
+use crate::{AlertCode, Event, Node, transfers::Claim};
 
 /// One CID under observation.
 pub(crate) struct Subject {
     pub(crate) cid: Cid,
     pub(crate) jobs: Vec<Versioned<StoredJob>>,
     pub(crate) memories: BTreeMap<DealId, DealMemory>,
+    /// The deals that this look first heard of.
+    pub(crate) heard: Vec<DealId>,
+    /// The memories of deals that were judged in this look, as they were before it.
+    pub(crate) before: BTreeMap<DealId, DealMemory>,
+    /// Why nothing may be spent on what was seen, where too few endpoints saw it.
+    pub(crate) unwitnessed: Option<String>,
     pub(crate) orders: Vec<Order>,
     pub(crate) listing: Result<Listing, String>,
     pub(crate) transactions: Vec<Transaction>,
@@ -30,21 +37,117 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// What the store has of a CID; the contract, the chain and the blob store are still to be asked.
+    pub(crate) fn of(claim: Claim, dossier: Dossier) -> Self {
+        let Dossier { mut jobs, memories, orders, transactions } = dossier;
+        for job in &mut jobs {
+            // A job that was removed and came back has its number still.
+            let mine = transactions.iter().filter(|t| is_about(t, &job.value.job));
+            let record = &mut job.value.record;
+            record.submission =
+                record.submission.or_else(|| mine.into_iter().find_map(number_given));
+        }
+        Self {
+            cid: claim.cid(),
+            jobs,
+            memories: memories.into_iter().map(|m| (m.listed.deal, m)).collect(),
+            heard: Vec::new(),
+            before: BTreeMap::new(),
+            unwitnessed: None,
+            orders,
+            listing: Err("the contract was not asked".to_owned()),
+            transactions,
+            // Until it matters: only what would order anything needs them.
+            data: DataView::Local,
+            claim: Arc::new(claim),
+        }
+    }
+
     /// What the planner is given. Orders that were decided and not sent are left out: whether they
     /// are still needed is decided anew.
-    pub(crate) fn observation(&self, node: &Node, pin: &Tipset) -> Observation {
+    pub(crate) fn observation(&self, views: &[AggregatorView], pin: &Tipset) -> Observation {
         let listed: BTreeSet<ListedDeal> =
             self.listing.iter().flat_map(|listing| listing.all.iter().copied()).collect();
         let sent = |order: &&Order| order.state != OrderState::Intended;
         Observation {
             cid: self.cid,
             at: pin.epoch,
-            replicas: self.memories.values().map(|m| replica(m, &listed, pin)).collect(),
+            replicas: self.memories.values().map(|m| replica(m, &listed)).collect(),
             orders: self.orders.iter().filter(sent).cloned().collect(),
-            aggregators: self.aggregators(node.aggregator_views(), pin.epoch),
+            aggregators: self.aggregators(views.to_vec(), pin.epoch),
             data: self.data.clone(),
-            missing_evidence: self.listing.as_ref().err().into_iter().cloned().collect(),
+            missing_evidence: self.missing_evidence(),
         }
+    }
+
+    /// Whether a deal may count as a replica: somebody answers for it who is not a stranger.
+    pub(crate) fn may_count(&self, memory: &DealMemory) -> bool {
+        let trusts = |job: &Versioned<StoredJob>| job.value.job.terms.trust == Trust::Contract;
+        memory.provenance != Provenance::Contract
+            || memory.proof.is_some()
+            || self.jobs.iter().any(trusts)
+    }
+
+    fn missing_evidence(&self) -> Vec<String> {
+        let contract = self.listing.as_ref().err().cloned();
+        contract.into_iter().chain(self.unwitnessed.clone()).collect()
+    }
+
+    /// The memories that this look wrote: of deals that it judged, and of those it first heard of.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &DealMemory> {
+        let judged = self.before.keys();
+        let heard = self.heard.iter().filter(|deal| !self.before.contains_key(*deal));
+        judged.chain(heard).filter_map(|deal| self.memories.get(deal))
+    }
+
+    /// What this look changed in what is known of each deal.
+    pub(crate) fn changes(&self) -> Vec<Event> {
+        let mut changes = Vec::new();
+        for (before, after, verdict, evidence) in self.judged() {
+            let from = before.last.as_ref().map(|(verdict, _)| verdict);
+            let to = verdict.kind();
+            if from.map(Verdict::kind) != Some(to) {
+                let ListedDeal { deal, provider } = after.listed;
+                let (cid, replaces) = (self.cid, after.replaces());
+                let from = from.map(Verdict::kind);
+                changes.push(Event::Judged { cid, deal, provider, from, to, replaces });
+            }
+            if from.and_then(dispute).is_none()
+                && let Some(verdicts) = dispute(verdict)
+            {
+                let (cid, deal) = (self.cid, after.listed.deal);
+                let endpoints = endpoints_of(evidence);
+                changes.push(Event::Disagreement { cid, deal, endpoints, verdicts });
+            }
+        }
+        changes
+    }
+
+    /// What an operator should know of this look: each with what it is about, and in words.
+    pub(crate) fn alerts(&self) -> Vec<(AlertCode, String, String)> {
+        let waits = self.unwitnessed.iter().map(|why| {
+            let words = format!("orders wait until a second endpoint is heard: {why}");
+            (AlertCode::WitnessMissing, self.cid.to_string(), words)
+        });
+        let disputes = self.judged().filter_map(|(_, after, verdict, evidence)| {
+            let [first, second] = dispute(verdict)?;
+            let ([one, other], deal) = (endpoints_of(evidence), after.listed.deal);
+            let words = format!(
+                "at epoch {} {one} says deal {deal} is {first}, and {other} {second}",
+                evidence.epoch
+            );
+            Some((AlertCode::Disagreement, deal.to_string(), words))
+        });
+        waits.chain(disputes).collect()
+    }
+
+    /// The deals that were judged in this look: before it, after it, and what was found.
+    fn judged(&self) -> impl Iterator<Item = (&DealMemory, &DealMemory, &Verdict, &Evidence)> {
+        self.before.iter().filter_map(|(deal, before)| {
+            let after = self.memories.get(deal)?;
+            let (verdict, evidence) = after.last.as_ref()?;
+            Some((before, after, verdict, evidence))
+        })
     }
 
     /// The aggregators that the standing jobs name, in the order in which they do; where one names
@@ -93,6 +196,31 @@ impl Subject {
     }
 }
 
+/// What two endpoints say of a deal, where they disagree.
+pub(crate) fn dispute(verdict: &Verdict) -> Option<[VerdictKind; 2]> {
+    match verdict {
+        Verdict::Unknown { why: Unknown::Disagreement { first, second } } => {
+            Some([*first, *second])
+        }
+        _ => None,
+    }
+}
+
+fn endpoints_of(evidence: &Evidence) -> [String; 2] {
+    let witness = evidence.witness.as_ref().map(|witness| witness.endpoint.clone());
+    [evidence.endpoint.clone(), witness.unwrap_or_default()]
+}
+
+/// The number that the contract gave to a job, where this is what announced it.
+fn number_given(transaction: &Transaction) -> Option<SubmissionId> {
+    match (&transaction.purpose, &transaction.state) {
+        (TransactionPurpose::Submit { .. }, TransactionState::Done { submission, .. }) => {
+            *submission
+        }
+        _ => None,
+    }
+}
+
 /// A write that failed is made anew at a later look, three times in all: a nonce that someone else
 /// used and gas that was short are not the contract's last word, and three refusals are.
 const ATTEMPTS: usize = 3;
@@ -116,14 +244,14 @@ fn is_about(transaction: &Transaction, job: &Job) -> bool {
     *of == job.id
 }
 
-fn replica(memory: &DealMemory, listed: &BTreeSet<ListedDeal>, pin: &Tipset) -> Replica {
-    let unread =
-        || Verdict::Unknown { why: raas_types::Unknown::Deal("it was not read yet".to_owned()) };
+fn replica(memory: &DealMemory, listed: &BTreeSet<ListedDeal>) -> Replica {
+    let unread = || Verdict::Unknown { why: Unknown::Deal("it was not read yet".to_owned()) };
     Replica {
         deal: memory.listed.deal,
         provider: memory.listed.provider,
         verdict: memory.last.as_ref().map_or_else(unread, |(verdict, _)| verdict.clone()),
-        confirmed: is_confirmed(memory, pin.epoch),
+        confirmed: is_confirmed(memory),
+        next_read: memory.next_read,
         proven: is_proven(memory),
         replaces: memory.replaces(),
         listed: listed.contains(&memory.listed),

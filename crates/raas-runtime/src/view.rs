@@ -50,14 +50,32 @@ pub struct LookRecord {
     pub fetched: Option<Retrieved>,
 }
 
+/// A [`LookRecord`] whose parts are elsewhere.
+#[derive(Serialize)]
+struct Parts<'a> {
+    at: ChainEpoch,
+    plan: &'a Plan,
+    words: &'a [String],
+    contract: &'a ContractView,
+    fetched: Option<&'a Retrieved>,
+}
+
 /// The format of [`LookRecord`] in the store; raised when it changes.
 const LOOK_VERSION: u8 = 1;
 
 impl LookRecord {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// What the store keeps of a look with these parts.
+    pub(crate) fn encode(
+        at: ChainEpoch,
+        plan: &Plan,
+        words: &[String],
+        contract: &ContractView,
+        fetched: Option<&Retrieved>,
+    ) -> Vec<u8> {
         let mut bytes = vec![LOOK_VERSION];
+        let parts = Parts { at, plan, words, contract, fetched };
         // Serialising plain data into memory cannot fail; if it did, the look would merely be unread.
-        bytes.extend(serde_json::to_vec(self).unwrap_or_default());
+        let _ = serde_json::to_writer(&mut bytes, &parts);
         bytes
     }
 

@@ -18,6 +18,7 @@ mod piece;
 mod sector;
 mod tipset;
 mod transaction;
+mod usage;
 mod verdict;
 
 pub use cid::Cid;
@@ -32,7 +33,8 @@ pub use order::{AggregatorDeal, Cause, Order, OrderState, Ticket};
 pub use piece::{
     Commitment, InclusionProof, MAX_PROOF_DEPTH, MerkleProof, PaddedSize, PieceInfo, SegmentProof,
 };
-pub use sector::{SectorHealth, SectorReading, SectorStatus};
+pub use sector::{SectorHealth, SectorReading, SectorStatus, SectorWay};
 pub use tipset::{Network, Tipset, TipsetKey};
 pub use transaction::{SubmissionId, Transaction, TransactionPurpose, TransactionState, TxHash};
-pub use verdict::{Evidence, FaultSince, Unknown, Verdict, VerdictKind};
+pub use usage::{MethodUsage, RpcUsage};
+pub use verdict::{Evidence, FaultSince, Said, Unknown, Verdict, VerdictKind, Witness};

@@ -61,6 +61,10 @@ pub struct DealMemory {
     pub proof: Option<SegmentProof>,
     /// The last verdict and what it is known from.
     pub last: Option<(Verdict, Evidence)>,
+    /// The pinned epoch from which on the verdict is stale and the chain is read anew; at once when
+    /// `None`.
+    #[serde(default)]
+    pub next_read: Option<ChainEpoch>,
 }
 
 impl DealMemory {
@@ -77,6 +81,7 @@ impl DealMemory {
             suspicion: None,
             proof: None,
             last: None,
+            next_read: None,
         }
     }
 

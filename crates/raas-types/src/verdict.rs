@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChainEpoch, TipsetKey};
+use crate::{ChainEpoch, DealReading, SectorReading, TipsetKey};
 
 /// Since when a sector has not been proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,14 @@ pub enum Unknown {
     AheadOfChain,
     /// Contract and proposal name different providers.
     ProviderMismatch,
+    /// Two endpoints say different things of one replica at one tipset; the evidence holds both
+    /// answers.
+    Disagreement {
+        /// What the answer of the first comes to.
+        first: VerdictKind,
+        /// What the answer of the second comes to.
+        second: VerdictKind,
+    },
 }
 
 /// What is true of one replica at one tipset.
@@ -167,4 +175,28 @@ pub struct Evidence {
     pub finalized: bool,
     /// Who was asked (no secrets: a host, not a token).
     pub endpoint: String,
+    /// What it answered; absent from evidence kept by versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+    /// Who else was asked at the same tipset, before money was spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+}
+
+/// What an endpoint said of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Of the deal (`StateMarketStorageDeal`).
+    pub deal: DealReading,
+    /// Of the sector, where the deal is in one; its `way` names the method.
+    pub sector: Option<SectorReading>,
+}
+
+/// A second endpoint's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// Who was asked.
+    pub endpoint: String,
+    /// What it answered.
+    pub said: Said,
 }

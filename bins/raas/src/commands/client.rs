@@ -14,9 +14,9 @@ use serde_json::json;
 
 use crate::{
     cli::{Api, Get, Jobs, Register, Rm, Store, TermArgs, Why},
-    commands::readable,
-    config::refuse_if_others_may_read,
+    commands::{readable, why},
     output::{self, BadInput},
+    secret::refuse_if_others_may_read,
 };
 
 /// A profile file: where a node is.
@@ -119,30 +119,9 @@ pub(crate) async fn why(args: Why) -> Result<ExitCode> {
     let job = connect(&args.api)?.job(&args.job).await?;
     if args.api.json {
         output::json(&job);
-        return Ok(ExitCode::SUCCESS);
-    }
-    output::line(one_line(&job));
-    for r in &job.replicas {
-        let end = r.end.map_or("?".to_owned(), |end| end.to_string());
-        let seen = r.evidence.as_ref().map_or("never read".to_owned(), |evidence| {
-            format!("at epoch {} by {}", evidence.epoch, evidence.endpoint)
-        });
-        output::line(format!(
-            "  deal {} on {}: {}, ends {end} ({seen})",
-            r.deal, r.provider, r.verdict
-        ));
-    }
-    for o in &job.orders {
-        let came = o.deal.map_or(String::new(), |deal| format!(", deal {deal}"));
-        let why = o.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-        output::line(format!(
-            "  order for {} of epoch {}: {}{came}{why}",
-            o.cause, o.created, o.state
-        ));
-    }
-    match &job.last_look {
-        Some(look) => look.words.iter().for_each(|words| output::line(format!("  {words}"))),
-        None => output::line("  It was not looked at yet."),
+    } else {
+        output::line(one_line(&job));
+        why::lines(&job).into_iter().for_each(output::line);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,6 @@
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use raas_devnet::DevnetConfig;
 use raas_runtime::{Node, Without};
 use serde_json::json;
 
@@ -11,7 +10,7 @@ use crate::{
     cli::Dev,
     commands::run::Serving,
     output,
-    sandbox::{DEVNET_DIR, Sandbox},
+    sandbox::{Sandbox, devnet_settings},
     signals::Signals,
     wiring,
 };
@@ -35,7 +34,7 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode> {
 }
 
 async fn run_in(dir: &Path, args: &Dev, signals: &mut Signals) -> Result<ExitCode> {
-    let mut devnet = DevnetConfig::new(dir.join(DEVNET_DIR));
+    let mut devnet = devnet_settings(dir, args.chain.into());
     devnet.epoch_every = args.epoch_ms.map(Duration::from_millis);
     if args.devnet_only {
         devnet.listen = args.listen;

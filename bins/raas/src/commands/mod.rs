@@ -3,7 +3,9 @@
 mod client;
 mod demo;
 mod dev;
+mod doctor;
 mod run;
+mod why;
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -17,6 +19,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Dev(args) => dev::run(args).await,
         Command::Run(args) => run::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Store(args) => client::store(args).await,
         Command::Register(args) => client::register(args).await,
         Command::Jobs(args) => client::jobs(args).await,

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use raas_runtime::{Node, Without};
+use raas_types::RpcUsage;
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -145,10 +146,29 @@ async fn once(node: &Node, json: bool) -> ExitCode {
             report.errors.len(),
             report.seconds
         ));
+        for (endpoint, usage) in &report.rpc {
+            output::line(format!("  {endpoint}: {}", asked(usage)));
+        }
         report.errors.iter().for_each(|error| output::line(format!("  {error}")));
     }
     let well = report.gated.is_none() && report.errors.is_empty();
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What an endpoint was asked, in a line.
+fn asked(usage: &RpcUsage) -> String {
+    let throttled = match usage.throttled {
+        0 => String::new(),
+        n => format!(", {n} of them put off with 429"),
+    };
+    let kilobytes = |bytes: u64| format!("{:.1} kB", bytes as f64 / 1e3);
+    format!(
+        "{} requests{throttled}, {} calls in them, {} sent, {} received",
+        usage.requests,
+        usage.elements(),
+        kilobytes(usage.bytes_sent),
+        kilobytes(usage.bytes_received)
+    )
 }
 
 /// A path as a shell takes it, whatever is in it.

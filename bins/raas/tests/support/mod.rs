@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod ward;
+
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},

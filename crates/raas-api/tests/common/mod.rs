@@ -51,9 +51,26 @@ impl World {
         sources: Vec<Arc<dyn DataSource>>,
         settings: impl FnOnce(Face) -> Face,
     ) -> Self {
+        Self::reading(chain(), &[], store, sources, settings).await
+    }
+
+    /// On a chain that a second endpoint tells of too.
+    pub async fn twice_seen() -> (Self, FakeLotusChain) {
+        let chain = chain();
+        let second = chain.also("second.example");
+        let store = Arc::new(MemoryJobStore::new());
+        let others = [second.clone()];
+        (Self::reading(chain, &others, store, Vec::new(), |face| face).await, second)
+    }
+
+    async fn reading(
+        chain: FakeLotusChain,
+        others: &[FakeLotusChain],
+        store: Arc<dyn JobStore>,
+        sources: Vec<Arc<dyn DataSource>>,
+        settings: impl FnOnce(Face) -> Face,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let network = Network { name: "testnetnet".to_owned(), version: 28 };
-        let chain = FakeLotusChain::new(network, ChainEpoch::new(10_000));
         let aggregator = FakeAggregator::new("lighthouse");
         let builder = Node::builder()
             .chain(Arc::new(chain.clone()))
@@ -61,6 +78,8 @@ impl World {
             .aggregator(Arc::new(aggregator.clone()))
             .store(store)
             .blobs(BlobStore::open(dir.path()).unwrap());
+        let builder =
+            others.iter().fold(builder, |builder, other| builder.chain(Arc::new(other.clone())));
         let builder = sources.into_iter().fold(builder, |builder, source| builder.source(source));
         let node = builder.build().unwrap();
         let app = router(settings(Face::new(node.clone(), Token::new(TOKEN))));
@@ -102,6 +121,11 @@ impl World {
         let files = std::fs::read_dir(self.dir.path()).unwrap().count();
         jobs.is_empty() && files == 0
     }
+}
+
+fn chain() -> FakeLotusChain {
+    let network = Network { name: "testnetnet".to_owned(), version: 28 };
+    FakeLotusChain::new(network, ChainEpoch::new(10_000))
 }
 
 impl Drop for World {

@@ -72,6 +72,7 @@ pub(crate) fn replica(n: u64, verdict: Verdict) -> Replica {
         provider: ProviderId::new(1000 + n),
         verdict,
         confirmed: true,
+        next_read: None,
         proven: true,
         replaces: None,
         listed: true,

@@ -19,7 +19,7 @@ use raas_deal_status::{
 use raas_deal_status_evm::{
     Deployment, EndpointSettings, EvmDealRecorder, EvmDealStatus, Settings, SigningKey, deploy,
 };
-use raas_devnet::{Devnet, DevnetConfig};
+use raas_devnet::{Devnet, DevnetConfig, NodeConfig};
 use raas_types::{
     ChainEpoch, Cid, Commitment, DealId, EpochDelta, InclusionProof, ListedDeal, MerkleProof,
     PaddedSize, PieceInfo, SegmentProof, Tipset, TipsetKey,
@@ -45,8 +45,14 @@ pub struct World {
 impl World {
     /// Every third round null, so that nothing here works by luck; short waits for deals.
     pub async fn start() -> Self {
+        Self::over(vec![NodeConfig::default()]).await
+    }
+
+    /// The same over these nodes; the adapters use the first.
+    pub async fn over(nodes: Vec<NodeConfig>) -> Self {
         let dir = TempDir::new().expect("a directory");
         let mut config = DevnetConfig::new(dir.path());
+        config.nodes = nodes;
         config.null_every = 3;
         config.sealing_epochs = EpochDelta::new(5);
         config.aggregator_delay_epochs = EpochDelta::new(5);
@@ -159,6 +165,12 @@ pub fn endpoint(devnet: &Devnet) -> EndpointSettings {
     let mut endpoint = EndpointSettings::new(devnet.urls().eth.parse().expect("a URL"));
     endpoint.poll = Duration::from_millis(2);
     endpoint
+}
+
+/// The same of another node.
+pub fn endpoint_of(devnet: &Devnet, node: usize) -> EndpointSettings {
+    let url = devnet.urls().nodes[node].parse().expect("a URL");
+    EndpointSettings { url, ..endpoint(devnet) }
 }
 
 /// Runs something that waits for the chain, while somebody else lets it move.

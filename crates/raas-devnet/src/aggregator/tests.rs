@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::chain::{Clock, WorldConfig};
+use crate::chain::{Clock, Forks, WorldConfig};
 
 const KEY: &str = "sesame";
 const HELLO: &[u8] = b"hello world\n";
@@ -37,8 +37,15 @@ struct Lab {
 
 impl Lab {
     async fn start(patch: Value) -> Self {
-        let clock = Clock { seed: 1, null_every: 0, genesis_timestamp: 0, start_epoch: 10_000 };
+        let clock = Clock {
+            seed: 1,
+            null_every: 0,
+            genesis_timestamp: 0,
+            start_epoch: 10_000,
+            forks: Forks::default(),
+        };
         let world = Arc::new(Mutex::new(World::new(WorldConfig {
+            period_start: None,
             clock,
             network_name: "test".to_owned(),
             network_version: 28,

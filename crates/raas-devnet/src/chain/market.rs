@@ -50,6 +50,8 @@ pub(crate) struct Deal {
     pub end: i64,
     pub activation: Option<(i64, SectorNumber)>,
     pub removal: Option<(i64, Removal)>,
+    /// The deadline that its sector must lie in; the miner chooses when there is nothing.
+    pub deadline: Option<u64>,
     /// Epochs of settlements that left it in place, ascending.
     settlements: Vec<i64>,
 }
@@ -73,6 +75,7 @@ impl Deal {
             end,
             activation: None,
             removal: None,
+            deadline: None,
             settlements: Vec::new(),
         }
     }

@@ -10,69 +10,9 @@ use raas_types::{Cid, DealId, ProviderId, SectorNumber};
 
 use super::{
     deadline::{CHALLENGE_WINDOW, DEADLINES, FAULT_MAX_AGE, Schedule, Window},
+    sector::{Condition, Expiry, Layout, Sector, gone},
     view::{SectorLocation, SectorState},
 };
-
-/// The state of a sector between two changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Condition {
-    /// No proof since activation. Such a sector is live, not faulty, and not in the active set.
-    pub unproven: bool,
-    /// The last epoch of the first deadline it missed, while it is faulty.
-    pub fault: Option<i64>,
-    /// Declared recovered; its next proof decides.
-    pub recovering: bool,
-    /// Terminated or expired. It stays in the partition's and the miner's tables.
-    pub terminated: bool,
-}
-
-impl Condition {
-    /// In the active set: proven, not faulty.
-    pub(crate) fn is_active(self) -> bool {
-        !self.terminated && !self.unproven && self.fault.is_none()
-    }
-}
-
-/// When a sector leaves, as its partition's expiration queue has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expiry {
-    OnTime(i64),
-    /// It has been faulty for so long, and its own expiration lies later.
-    Early(i64),
-}
-
-/// A sector and its history.
-#[derive(Clone, Debug)]
-pub(crate) struct Sector {
-    pub number: SectorNumber,
-    pub deadline: u64,
-    pub partition: u64,
-    pub activation: i64,
-    pub expiration: i64,
-    pub deal: DealId,
-    pub piece: Cid,
-    /// (epoch, condition after it), ascending; the first is the activation.
-    history: Vec<(i64, Condition)>,
-}
-
-impl Sector {
-    /// The condition after `epoch`; `None` before the activation.
-    pub(crate) fn after(&self, epoch: i64) -> Option<Condition> {
-        let known = self.history.partition_point(|(at, _)| *at <= epoch);
-        self.history[..known].last().map(|(_, condition)| *condition)
-    }
-
-    /// The condition now.
-    pub(crate) fn now(&self) -> Condition {
-        self.history.last().map(|(_, condition)| *condition).unwrap_or_default()
-    }
-
-    fn change(&mut self, epoch: i64, condition: Condition) {
-        if self.now() != condition {
-            self.history.push((epoch, condition));
-        }
-    }
-}
 
 /// A storage provider as the chain sees it.
 #[derive(Clone, Debug)]
@@ -82,8 +22,8 @@ pub(crate) struct Miner {
     /// Deals whose activation came due while the provider was faulted.
     pub stalled: Vec<DealId>,
     sectors: BTreeMap<SectorNumber, Sector>,
-    /// deadline -> partitions -> sector numbers.
-    partitions: Vec<Vec<Vec<SectorNumber>>>,
+    /// deadline -> its layouts, ascending: a compaction makes a new one.
+    layouts: Vec<Vec<Layout>>,
     partition_size: usize,
     next_sector: u64,
     /// (epoch, whether it proves after that epoch), ascending.
@@ -98,13 +38,14 @@ impl Miner {
         partition_size: usize,
         next_sector: u64,
     ) -> Self {
-        let partitions = (0..DEADLINES).map(|_| Vec::new()).collect();
+        let empty = || vec![Layout::since(i64::MIN)];
+        let layouts = (0..DEADLINES).map(|_| empty()).collect();
         Self {
             id,
             schedule,
             stalled: Vec::new(),
             sectors: BTreeMap::new(),
-            partitions,
+            layouts,
             partition_size,
             next_sector,
             proving: Vec::new(),
@@ -121,6 +62,40 @@ impl Miner {
         self.sectors.get(&number)
     }
 
+    /// The same miner with that sector in that condition ever since its activation. For liars.
+    pub(crate) fn with_condition(&self, number: SectorNumber, condition: Condition) -> Self {
+        let mut miner = self.clone();
+        if let Some(sector) = miner.sectors.get_mut(&number) {
+            sector.has_always_been(condition);
+        }
+        miner
+    }
+
+    pub(super) fn sector_mut(&mut self, number: SectorNumber) -> Option<&mut Sector> {
+        self.sectors.get_mut(&number)
+    }
+
+    /// Sectors in the partitions of a deadline after `epoch`, terminated ones included.
+    pub(super) fn listed_in(
+        &mut self,
+        deadline: u64,
+        epoch: i64,
+    ) -> impl Iterator<Item = &mut Sector> {
+        let listed = move |s: &&mut Sector| s.partition_after(epoch).is_some();
+        self.sectors.values_mut().filter(move |s| s.deadline == deadline).filter(listed)
+    }
+
+    /// Sectors in a partition, at most.
+    pub(super) fn partition_size(&self) -> usize {
+        self.partition_size
+    }
+
+    /// The deadline's partitions are these now.
+    pub(super) fn lay_out(&mut self, deadline: u64, layout: Layout) {
+        let at = usize::try_from(deadline).unwrap_or_default();
+        self.layouts[at].push(layout);
+    }
+
     /// The partitions of a deadline as they were after `epoch`: those with a sector by then, each
     /// with the sectors' conditions.
     pub(crate) fn partitions_after(
@@ -128,8 +103,11 @@ impl Miner {
         deadline: u64,
         epoch: i64,
     ) -> Vec<Vec<(SectorNumber, Condition)>> {
-        let partitions = usize::try_from(deadline).ok().and_then(|at| self.partitions.get(at));
-        let sectors = partitions.into_iter().flatten().map(|partition| {
+        let layouts = usize::try_from(deadline).ok().and_then(|at| self.layouts.get(at));
+        let mut newest_first = layouts.into_iter().flatten().rev();
+        let layout = newest_first.find(|layout| layout.holds_after(epoch));
+        let partitions = layout.into_iter().flat_map(Layout::partitions);
+        let sectors = partitions.map(|partition| {
             let at_epoch = partition.iter().filter_map(|number| {
                 let condition = self.sectors.get(number)?.after(epoch)?;
                 Some((*number, condition))
@@ -140,7 +118,7 @@ impl Miner {
     }
 
     /// Where FIP-0112 says the sector is and how it does after `epoch`. A terminated sector is
-    /// dead, and as long as nobody compacts its partition it is still found there.
+    /// dead, and as long as nobody compacts its deadline it is still found there.
     pub(crate) fn location_after(&self, number: SectorNumber, epoch: i64) -> SectorLocation {
         let found = self.sectors.get(&number);
         let Some((sector, condition)) = found.and_then(|s| Some((s, s.after(epoch)?))) else {
@@ -151,7 +129,8 @@ impl Miner {
             Condition { fault: Some(_), .. } => SectorState::Faulty,
             _ => SectorState::Active,
         };
-        SectorLocation { state, location: Some((sector.deadline, sector.partition)) }
+        let partition = sector.partition_after(epoch);
+        SectorLocation { state, location: partition.map(|partition| (sector.deadline, partition)) }
     }
 
     /// When the sector leaves, as told after `epoch`; `None` when it has left or does not exist.
@@ -173,31 +152,19 @@ impl Miner {
         }
     }
 
-    /// Puts a new sector into the deadline nearest to `wish` that still accepts sectors. Its first
-    /// proof is due there.
+    /// Puts a new sector into that deadline. Its first proof is due there.
     pub(crate) fn add_sector(
         &mut self,
         epoch: i64,
-        wish: u64,
+        deadline: u64,
         expiration: i64,
         deal: DealId,
         piece: Cid,
     ) -> &Sector {
         let number = SectorNumber::new(self.next_sector);
         self.next_sector += 1;
-        let deadline = self.mutable_deadline(epoch, wish);
         let partition = self.place(deadline, number);
-        let condition = Condition { unproven: true, ..Condition::default() };
-        let sector = Sector {
-            number,
-            deadline,
-            partition,
-            activation: epoch,
-            expiration,
-            deal,
-            piece,
-            history: vec![(epoch, condition)],
-        };
+        let sector = Sector::new(number, (deadline, partition), (epoch, expiration), deal, piece);
         self.sectors.entry(number).or_insert(sector)
     }
 
@@ -296,7 +263,7 @@ impl Miner {
         changes.min_by_key(|window| window.open)
     }
 
-    fn live_in(&self, deadline: u64) -> impl Iterator<Item = &Sector> {
+    pub(super) fn live_in(&self, deadline: u64) -> impl Iterator<Item = &Sector> {
         let live = move |s: &&Sector| s.deadline == deadline && !s.now().terminated;
         self.sectors.values().filter(live)
     }
@@ -319,31 +286,24 @@ impl Miner {
         }
     }
 
-    /// A deadline accepts no sectors while it is open nor in the challenge window before
+    /// The deadline nearest to `wish` that accepts sectors. It accepts none while it is open nor in the challenge window before
     /// (`deadline_is_mutable`).
-    fn mutable_deadline(&self, epoch: i64, wish: u64) -> u64 {
-        let mutable = |deadline: &u64| {
-            let window = self.schedule.next_not_elapsed(*deadline, epoch);
-            epoch < window.open - CHALLENGE_WINDOW
-        };
+    pub(super) fn mutable_deadline(&self, epoch: i64, wish: u64) -> u64 {
+        let mutable = |deadline: &u64| self.is_mutable(epoch, *deadline);
         // Never more than three of 48 are closed to changes.
         let candidates = (0..DEADLINES).map(|step| (wish + step) % DEADLINES);
         candidates.into_iter().find(mutable).unwrap_or(wish % DEADLINES)
     }
 
+    pub(super) fn is_mutable(&self, epoch: i64, deadline: u64) -> bool {
+        let window = self.schedule.next_not_elapsed(deadline, epoch);
+        epoch < window.open - CHALLENGE_WINDOW
+    }
+
     fn place(&mut self, deadline: u64, number: SectorNumber) -> u64 {
         let at = usize::try_from(deadline).unwrap_or_default();
-        let partitions = &mut self.partitions[at];
-        if partitions.last().is_none_or(|last| last.len() >= self.partition_size) {
-            partitions.push(Vec::new());
-        }
-        let index = partitions.len() - 1;
-        partitions[index].push(number);
-        index as u64
+        let size = self.partition_size;
+        let Some(layout) = self.layouts[at].last_mut() else { return 0 };
+        layout.place(number, size)
     }
-}
-
-/// The condition of a sector that left.
-fn gone() -> Condition {
-    Condition { terminated: true, ..Condition::default() }
 }

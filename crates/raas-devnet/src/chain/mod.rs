@@ -4,9 +4,14 @@
 //! of the last tipset at or below T; [`view`] says how the two RPC families map to that.
 
 pub(crate) mod deadline;
+mod declarations;
+mod events;
 mod hashes;
+mod input;
 mod market;
 mod miner;
+mod past;
+mod sector;
 mod tipset;
 mod truth;
 pub(crate) mod view;
@@ -17,9 +22,11 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use input::{Planting, Refused};
 pub(crate) use market::DealSpec;
-pub(crate) use miner::{Condition, Expiry, Miner, Sector};
-pub(crate) use tipset::{Clock, blake2b};
+pub(crate) use miner::Miner;
+pub(crate) use sector::{Condition, Expiry, Sector};
+pub(crate) use tipset::{Clock, Forks, blake2b};
 pub(crate) use truth::provider_text;
 pub use truth::{DealState, DealTruth};
 pub(crate) use view::{ChainDeal, ChainView, Evm, MarketDeal, View};

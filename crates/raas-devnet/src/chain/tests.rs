@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use raas_types::{Cid, DealId, PaddedSize, PieceInfo, ProviderId};
+mod declarations;
+mod past;
+
+use raas_types::{Cid, DealId, PaddedSize, PieceInfo, ProviderId, SectorNumber};
 
 use super::{
     deadline::{FAULT_MAX_AGE, PERIOD},
@@ -14,7 +17,13 @@ const PIECE: &str = "baga6ea4seaqes3nobte6ezpp4wqan2age2s5yxcatzotcvobhgcmv5wi2x
 const PROVIDER: ProviderId = ProviderId::new(1_001);
 
 fn world(null_every: u64) -> World {
-    let clock = Clock { seed: 3, null_every, genesis_timestamp: 0, start_epoch: 6_300_000 };
+    let clock = Clock {
+        seed: 3,
+        null_every,
+        genesis_timestamp: 0,
+        start_epoch: 6_300_000,
+        forks: Forks::default(),
+    };
     World::new(WorldConfig {
         clock,
         network_name: "devnet".to_owned(),
@@ -25,6 +34,7 @@ fn world(null_every: u64) -> World {
         finality_lag: 30,
         partition_size: 2,
         first_deal: 500,
+        period_start: None,
     })
 }
 
@@ -287,7 +297,8 @@ fn a_partition_holds_so_many_sectors_and_the_next_one_is_opened() {
     assert_eq!(partitions.iter().map(Vec::len).sum::<usize>(), 300);
     for sector in miner.sectors() {
         let listed = miner.partitions_after(sector.deadline, world.now());
-        let partition = &listed[usize::try_from(sector.partition).unwrap()];
+        let partition =
+            &listed[usize::try_from(sector.partition_after(world.now()).unwrap()).unwrap()];
         assert!(partition.iter().any(|(number, _)| *number == sector.number));
     }
     assert!(miner.partitions_after(0, 6_300_000).is_empty(), "none at the start");
@@ -392,6 +403,7 @@ fn transactions_execute_in_the_next_tipset_that_is_not_null() {
         fn on_tipset(&mut self, epoch: i64, chain: &dyn ChainView) {
             self.0.lock().unwrap().push((epoch, chain.head_epoch()));
         }
+        fn roll_back(&mut self, _: i64) {}
         fn call(
             &mut self,
             _: &str,

@@ -4,6 +4,8 @@
 //! A block's CID is made up, not the hash of a header: nobody who reads over RPC can tell. Its
 //! digest carries the epoch in disguise, so that any key ever given out can be read back.
 
+use std::collections::BTreeSet;
+
 use multihash_codetable::Multihash;
 use raas_types::Cid;
 
@@ -13,6 +15,8 @@ const DAG_CBOR: u64 = 0x71;
 const BLAKE2B_256: u64 = 0xb220;
 /// Bytes of a digest that are drawn by hash; the rest hides epoch (8) and fork (2).
 const DRAWN: usize = 22;
+/// Epochs stay below 2^40 for a million years; the number of a fork goes above.
+const FORK_SHIFT: u32 = 40;
 
 /// Names and times of tipsets.
 #[derive(Clone, Debug)]
@@ -24,6 +28,19 @@ pub(crate) struct Clock {
     pub genesis_timestamp: i64,
     /// The world begins here: never a null round, so that there is a head from the start.
     pub start_epoch: i64,
+    /// Where the chain was reorganised; see [`Clock::fork`].
+    pub forks: Forks,
+}
+
+/// The reorganisations of a chain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Forks {
+    /// Epochs after which the chain was replaced.
+    after: Vec<i64>,
+    /// Epochs of the heads that replaced others: never null rounds.
+    heads: BTreeSet<i64>,
+    /// After this epoch a node that forked has names of its own.
+    own_names_after: Option<i64>,
 }
 
 impl Clock {
@@ -35,7 +52,16 @@ impl Clock {
         epoch > 0
             && epoch != self.start_epoch
             && self.null_every != 0
-            && self.draw(b"null", epoch).is_multiple_of(self.null_every)
+            && !self.forks.heads.contains(&epoch)
+            && self
+                .draw(b"null", epoch ^ (i64::from(self.fork_at(epoch)) << FORK_SHIFT))
+                .is_multiple_of(self.null_every)
+    }
+
+    /// The chain after `epoch` is replaced by another, up to a head at `head` and beyond.
+    pub(crate) fn fork(&mut self, epoch: i64, head: i64) {
+        self.forks.after.push(epoch);
+        self.forks.heads.insert(head);
     }
 
     /// The last epoch at or before `epoch` that has blocks.
@@ -46,6 +72,13 @@ impl Clock {
     /// The first epoch at or after `epoch` that has blocks.
     pub(crate) fn at_or_after(&self, epoch: i64) -> i64 {
         (epoch..).find(|at| !self.is_null(*at)).unwrap_or(epoch)
+    }
+
+    /// The chain of a node that left the others after `epoch`: the same rounds under other names.
+    pub(crate) fn forked_node(&self, epoch: i64) -> Self {
+        let mut clock = self.clone();
+        clock.forks.own_names_after = Some(epoch);
+        clock
     }
 
     /// The tipset before the one at `epoch`. Genesis is its own parent.
@@ -60,7 +93,9 @@ impl Clock {
 
     /// The key of the tipset at `epoch`: one to three block CIDs.
     pub(crate) fn key(&self, epoch: i64) -> Vec<Cid> {
-        let fork = self.fork_at(epoch);
+        let own = self.forks.own_names_after.is_some_and(|after| epoch > after);
+        // No world is reorganised as often as to reach the upper half of the numbers.
+        let fork = self.fork_at(epoch) | if own { 1 << 15 } else { 0 };
         let blocks = if epoch == 0 { 1 } else { 1 + self.draw(b"blocks", epoch) % 3 };
         (0..blocks).map(|index| self.block(epoch, fork, index)).collect()
     }
@@ -106,9 +141,10 @@ impl Clock {
     }
 
     /// How often the chain was reorganised below `epoch`. Blocks of different forks have different
-    /// names; today there is one fork.
-    fn fork_at(&self, _epoch: i64) -> u16 {
-        0
+    /// names.
+    fn fork_at(&self, epoch: i64) -> u16 {
+        let forks = self.forks.after.iter().filter(|after| **after < epoch).count();
+        u16::try_from(forks).unwrap_or(u16::MAX)
     }
 
     fn block(&self, epoch: i64, fork: u16, index: u64) -> Cid {
@@ -168,7 +204,13 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        Clock { seed: 7, null_every: 20, genesis_timestamp: 0, start_epoch: 1_000 }
+        Clock {
+            seed: 7,
+            null_every: 20,
+            genesis_timestamp: 0,
+            start_epoch: 1_000,
+            forks: Forks::default(),
+        }
     }
 
     #[test]
@@ -206,6 +248,28 @@ mod tests {
         let child = clock.at_or_after(null);
         assert!(clock.parent(child) < null);
         assert_eq!(clock.parent(0), 0);
+    }
+
+    #[test]
+    fn a_fork_renames_all_above_and_nothing_below() {
+        let old = clock();
+        let mut new = old.clone();
+        new.fork(1_000, 1_050);
+        for epoch in 900..=1_000 {
+            assert_eq!((new.is_null(epoch), new.key(epoch)), (old.is_null(epoch), old.key(epoch)));
+        }
+        for epoch in 1_001..1_200 {
+            assert_ne!(new.key(epoch), old.key(epoch));
+            assert_eq!(new.epoch_of_key(&old.key(epoch)), None);
+        }
+        assert!((1_001..1_200).any(|epoch| new.is_null(epoch) != old.is_null(epoch)));
+        assert!(!new.is_null(1_050));
+        // A deeper one, and one above the first.
+        let first = new.clone();
+        new.fork(990, 1_060);
+        assert_ne!(new.key(995), first.key(995));
+        assert_ne!(new.key(1_020), first.key(1_020));
+        assert_ne!(new.key(1_020), old.key(1_020));
     }
 
     #[test]

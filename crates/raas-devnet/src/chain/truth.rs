@@ -47,7 +47,7 @@ pub enum DealState {
     Active,
     /// In a sector that missed its proof.
     Faulty,
-    /// Its sector was terminated before its end.
+    /// Its sector was terminated before its end; the market may not know it.
     Terminated,
     /// Its end has come.
     Ended,
@@ -71,6 +71,7 @@ impl World {
                 (None, None) if now > deal.start => DealState::StartMissed,
                 (None, None) => DealState::Published,
                 (None, Some(_)) if now >= deal.end => DealState::Ended,
+                (None, Some(_)) if condition.terminated => DealState::Terminated,
                 (None, Some(_)) if condition.fault.is_some() => DealState::Faulty,
                 (None, Some(_)) => DealState::Active,
             };

@@ -7,9 +7,11 @@
 use raas_types::{Cid, DealId, PieceInfo, ProviderId, SectorNumber};
 use serde_json::Value;
 
-use super::{World, miner::Expiry};
+use super::{Clock, World};
 use crate::rpc::error::RpcError;
 
+/// `policy.ChainFinality`: final without any votes.
+const EC_FINALITY: i64 = 900;
 /// Hashes that were never told are looked for among the blocks of the last day.
 const HASH_SEARCH: i64 = 2_880;
 
@@ -17,6 +19,8 @@ const HASH_SEARCH: i64 = 2_880;
 pub(crate) trait ChainView {
     /// The epoch of the heaviest tipset. Never a null round.
     fn head_epoch(&self) -> i64;
+    /// The epoch of the last tipset that is final.
+    fn finalized_epoch(&self) -> i64;
     /// Whether the round at `epoch` has no blocks. Genesis is never null.
     fn is_null(&self, epoch: i64) -> bool;
     /// The Ethereum hash of the tipset at `epoch` (not null): the digest of its key's CID.
@@ -107,6 +111,8 @@ pub(crate) trait Evm: Send {
     fn has_pending(&self) -> bool;
     /// The tipset at `epoch` executes; it is not null.
     fn on_tipset(&mut self, epoch: i64, chain: &dyn ChainView);
+    /// All tipsets after `epoch` are orphaned; their transactions wait again.
+    fn roll_back(&mut self, epoch: i64);
     /// Answers a call; `None` when the method is none of its own.
     fn call(
         &mut self,
@@ -120,13 +126,24 @@ pub(crate) trait Evm: Send {
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     world: &'a World,
+    clock: &'a Clock,
     head: i64,
 }
 
 impl<'a> View<'a> {
     /// The chain up to the tipset at `head`.
     pub(super) fn new(world: &'a World, head: i64) -> Self {
-        Self { world, head }
+        Self { world, clock: world.clock(), head }
+    }
+
+    /// The same, with the names that another clock gives to tipsets.
+    pub(crate) fn named_by(self, clock: &'a Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Names and times of tipsets.
+    pub(crate) fn clock(&self) -> &'a Clock {
+        self.clock
     }
 
     /// The world behind it. Ask it only for what happened at or before the head.
@@ -134,31 +151,27 @@ impl<'a> View<'a> {
         self.world
     }
 
-    /// The last tipset that is final: the configured distance behind the head.
+    /// The last tipset that is final: the configured distance behind the head. While finality is
+    /// stalled it is where it stood then, but never more than EC finality behind.
     pub(crate) fn finalized(&self) -> i64 {
-        self.world.clock().at_or_before(self.head - self.world.config().finality_lag)
+        let healthy = self.head - self.world.config().finality_lag;
+        let epoch = match self.world.stalled_at() {
+            Some(stalled) => stalled.max(self.head - EC_FINALITY).min(healthy),
+            None => healthy,
+        };
+        self.clock.at_or_before(epoch)
     }
 
     /// The key of the tipset at `epoch`; its Ethereum hash and its parents' will be understood.
     pub(crate) fn key(&self, epoch: i64) -> Vec<Cid> {
-        self.world.told_hash(epoch);
-        self.world.told_hash(self.parent_epoch(epoch));
-        self.world.clock().key(epoch)
+        self.block_hash(epoch);
+        self.block_hash(self.parent_epoch(epoch));
+        self.clock.key(epoch)
     }
 
     /// The epoch of that tipset, when it is at or below the head.
     pub(crate) fn epoch_of_key(&self, key: &[Cid]) -> Option<i64> {
-        self.world.clock().epoch_of_key(key).filter(|epoch| *epoch <= self.head)
-    }
-
-    /// When the sector leaves, as told after `epoch`.
-    pub(crate) fn expiry_after(
-        &self,
-        provider: ProviderId,
-        sector: SectorNumber,
-        epoch: i64,
-    ) -> Option<Expiry> {
-        self.world.miner(provider)?.expiry_after(sector, epoch)
+        self.clock.epoch_of_key(key).filter(|epoch| *epoch <= self.head)
     }
 }
 
@@ -167,28 +180,36 @@ impl ChainView for View<'_> {
         self.head
     }
 
+    fn finalized_epoch(&self) -> i64 {
+        self.finalized()
+    }
+
     fn is_null(&self, epoch: i64) -> bool {
-        self.world.clock().is_null(epoch)
+        self.clock.is_null(epoch)
     }
 
     fn block_hash(&self, epoch: i64) -> [u8; 32] {
-        self.world.told_hash(epoch)
+        let hash = self.clock.block_hash(epoch);
+        self.world.remember_hash(hash, epoch);
+        hash
     }
 
     fn parent_epoch(&self, epoch: i64) -> i64 {
-        self.world.clock().parent(epoch)
+        self.clock.parent(epoch)
     }
 
     fn timestamp(&self, epoch: i64) -> i64 {
-        self.world.clock().timestamp(epoch)
+        self.clock.timestamp(epoch)
     }
 
     fn epoch_of_block_hash(&self, hash: [u8; 32]) -> Option<i64> {
-        let known = self.world.epoch_of_told_hash(hash);
-        let clock = self.world.clock();
+        let clock = self.clock;
+        // A hash of an orphaned tipset, or of another fork, is not known.
+        let is_its = |epoch: &i64| !clock.is_null(*epoch) && clock.block_hash(*epoch) == hash;
+        let known = self.world.epoch_of_told_hash(hash).filter(is_its);
         let recent = || {
             let epochs = (0.max(self.head - HASH_SEARCH)..=self.head).rev();
-            epochs.filter(|e| !clock.is_null(*e)).find(|e| clock.block_hash(*e) == hash)
+            epochs.into_iter().find(is_its)
         };
         known.or_else(recent).filter(|epoch| *epoch <= self.head)
     }
@@ -215,6 +236,10 @@ impl ChainView for View<'_> {
 impl ChainView for World {
     fn head_epoch(&self) -> i64 {
         self.view().head
+    }
+
+    fn finalized_epoch(&self) -> i64 {
+        self.view().finalized()
     }
 
     fn is_null(&self, epoch: i64) -> bool {

@@ -1,32 +1,28 @@
 //! The world: all actors, and the queue of what happens to them.
 //!
-//! Time moves only in [`World::advance`]; it costs what happens, not how long it takes. Control
-//! takes effect at the present epoch, as if its message were the last one of the head tipset.
+//! Time moves only in [`World::advance`]; it costs what happens, not how long it takes. What is done
+//! to the world from outside is in [`input`](super::input); it takes effect at the present epoch, as
+//! if its message were the last one of the head tipset.
 
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
 };
 
-use raas_types::{Cid, DealId, ProviderId};
+use raas_types::{Cid, DealId, ProviderId, SectorNumber};
 use serde_json::Value;
 
 use super::{
-    deadline::{PERIOD, Schedule, Window},
+    deadline::{PERIOD, Schedule},
+    events::Event,
     hashes::Hashes,
     market::{Deal, DealSpec},
     miner::Miner,
+    past::{KEPT, Past},
     tipset::Clock,
     view::{Evm, MarketDeal, View},
 };
 use crate::rpc::error::RpcError;
-
-/// How long a sector outlives its deal: a week. Activation asks for `end <= expiration` only.
-const SECTOR_MARGIN: i64 = 7 * PERIOD;
-/// Room between the latest activation and the start, so that null rounds cannot make it late.
-const START_MARGIN: i64 = 20;
-/// Actor id of the client in whose name deals are published.
-const CLIENT: u64 = 2_000;
 
 /// What the world is made of at the start.
 #[derive(Clone, Debug)]
@@ -45,6 +41,9 @@ pub(crate) struct WorldConfig {
     pub partition_size: usize,
     /// The id of the first deal.
     pub first_deal: u64,
+    /// Every provider's proving periods start at this epoch modulo a period; by the seed when there
+    /// is nothing.
+    pub period_start: Option<i64>,
 }
 
 /// What `schedule_deal` answers; see [`World::deal_of`].
@@ -56,36 +55,32 @@ pub(crate) struct DealTicket(pub u64);
 #[error("there is no provider {0}: GET /devnet/providers lists those there are")]
 pub(crate) struct UnknownProvider(pub(crate) ProviderId);
 
-/// What waits in the queue.
-#[derive(Clone, Debug)]
-enum Event {
-    Publish(DealTicket),
-    Activate(DealId),
-    TimeOut(DealId),
-    /// A proof is due; cron follows at the end of the window.
-    Post(ProviderId, Window),
-    Close(ProviderId, Window),
-    DeclareRecovered(ProviderId, u64),
-}
-
 /// The simulated Filecoin.
 pub(crate) struct World {
     config: WorldConfig,
-    now: i64,
-    queue: BTreeMap<(i64, u64), Event>,
-    next_event: u64,
+    pub(super) now: i64,
+    pub(super) queue: BTreeMap<(i64, u64), Event>,
+    pub(super) next_event: u64,
+    /// The first epoch whose tipset takes messages: later than the present after a reorganisation.
+    pub(super) messages_from: i64,
     /// Deals that are not published yet, by ticket; the value becomes the id.
-    tickets: Vec<Ticketed>,
+    pub(super) tickets: Vec<Ticketed>,
     /// Published deals; the first has id `first_deal`.
-    deals: Vec<Deal>,
-    miners: BTreeMap<ProviderId, Miner>,
+    pub(super) deals: Vec<Deal>,
+    pub(super) miners: BTreeMap<ProviderId, Miner>,
     /// Windows in the queue, so that none is there twice.
-    watched: BTreeSet<(ProviderId, i64)>,
+    pub(super) watched: BTreeSet<(ProviderId, i64)>,
+    pub(super) past: Past,
+    /// The past is being lived through again; the EVM side has been there.
+    pub(super) replaying: bool,
+    /// Where finality stood still, while it does.
+    stalled: Option<i64>,
     evm: Option<Box<dyn Evm>>,
     hashes: RefCell<Hashes>,
 }
 
-enum Ticketed {
+#[derive(Clone)]
+pub(super) enum Ticketed {
     Waiting(DealSpec),
     Published(DealId),
 }
@@ -97,20 +92,24 @@ impl World {
             let id = ProviderId::new(1_000 + index);
             let position = index.cast_signed();
             let period = PERIOD.unsigned_abs();
-            let offset = (config.clock.draw(b"period", position) % period).cast_signed();
+            let drawn = (config.clock.draw(b"period", position) % period).cast_signed();
             // Real miners rarely have a sector 0, and their numbers differ.
             let first_sector = 1 + config.clock.draw(b"sectors", position) % 90;
-            let schedule = Schedule::starting_at(offset);
+            let schedule = Schedule::starting_at(config.period_start.unwrap_or(drawn));
             (id, Miner::new(id, schedule, config.partition_size, first_sector))
         });
         Self {
             now: config.clock.start_epoch,
             queue: BTreeMap::new(),
             next_event: 0,
+            messages_from: 0,
             tickets: Vec::new(),
             deals: Vec::new(),
             miners: miners.collect(),
             watched: BTreeSet::new(),
+            past: Past::default(),
+            replaying: false,
+            stalled: None,
             evm: None,
             hashes: RefCell::default(),
             config,
@@ -162,15 +161,6 @@ impl World {
         &self.deals
     }
 
-    /// Publishes a deal in the first tipset at or after `at`, but not before the next one.
-    pub(crate) fn schedule_deal(&mut self, at: i64, spec: DealSpec) -> DealTicket {
-        let ticket = DealTicket(self.tickets.len() as u64);
-        self.tickets.push(Ticketed::Waiting(spec));
-        let at = self.clock().at_or_after(at.max(self.now + 1));
-        self.push(at, Event::Publish(ticket));
-        ticket
-    }
-
     /// The id the chain gave the deal; `None` until it is published.
     pub(crate) fn deal_of(&self, ticket: DealTicket) -> Option<DealId> {
         match self.tickets.get(usize::try_from(ticket.0).ok()?)? {
@@ -184,89 +174,93 @@ impl World {
         self.deal(id).map_or(MarketDeal::Never, |deal| deal.after(as_of))
     }
 
+    /// The deal as it would be had it never been removed. For liars.
+    pub(crate) fn deal_unremoved(&self, id: DealId, as_of: i64) -> MarketDeal {
+        let Some(mut deal) = self.deal(id).cloned() else { return MarketDeal::Never };
+        deal.removal = None;
+        deal.after(as_of)
+    }
+
+    /// The sector of a deal, when it lies with that provider.
+    pub(crate) fn sector_of(&self, provider: ProviderId, id: DealId) -> Option<SectorNumber> {
+        let deal = self.deal(id).filter(|deal| deal.spec.provider == provider)?;
+        deal.activation.map(|(_, sector)| sector)
+    }
+
     /// Whether the provider has a live or faulty, not terminated, sector with that piece.
     pub(crate) fn provider_holds(&self, provider: ProviderId, piece: &Cid) -> bool {
         let sectors = self.miners.get(&provider).into_iter().flat_map(Miner::sectors);
         sectors.into_iter().any(|sector| sector.piece == *piece && !sector.now().terminated)
     }
 
-    /// The provider stops proving; its sectors become faulty at the ends of their deadlines.
-    pub(crate) fn fault(&mut self, provider: ProviderId) -> Result<(), UnknownProvider> {
-        let now = self.now;
-        let miner = self.miners.get_mut(&provider).ok_or(UnknownProvider(provider))?;
-        miner.set_proving(now, false);
-        let deadlines = miner.deadlines(false);
-        deadlines.into_iter().for_each(|deadline| self.watch(provider, deadline));
-        Ok(())
-    }
-
-    /// The provider proves again and declares its faults recovered, deadlines whose cutoff has
-    /// passed when they have closed. Deals that waited for it are activated.
-    pub(crate) fn recover(&mut self, provider: ProviderId) -> Result<(), UnknownProvider> {
-        let now = self.now;
-        let miner = self.miners.get_mut(&provider).ok_or(UnknownProvider(provider))?;
-        miner.set_proving(now, true);
-        let faulty = miner.deadlines(true);
-        let stalled = std::mem::take(&mut miner.stalled);
-        faulty.into_iter().for_each(|deadline| self.declare_recovered(provider, deadline));
-        let next = self.clock().at_or_after(now + 1);
-        stalled.into_iter().for_each(|deal| self.push(next, Event::Activate(deal)));
-        Ok(())
-    }
-
-    /// The provider terminates all its sectors at once; their deals are gone.
-    pub(crate) fn terminate(&mut self, provider: ProviderId) -> Result<(), UnknownProvider> {
-        let now = self.now;
-        let miner = self.miners.get_mut(&provider).ok_or(UnknownProvider(provider))?;
-        let deals = miner.terminate_all(now);
-        self.sectors_terminated(now, deals);
-        Ok(())
-    }
-
-    /// `SettleDealPayments` for one deal, now; `false` when the market has no such deal. The
-    /// devnet's providers never settle of themselves.
-    pub(crate) fn settle(&mut self, id: DealId) -> bool {
-        let now = self.now;
-        let known = self.deal_mut(id).filter(|deal| deal.removal.is_none());
-        known.map(|deal| deal.settle(now)).is_some()
-    }
-
     /// Lets that many epochs pass.
     pub(crate) fn advance(&mut self, epochs: i64) {
         let target = self.now + epochs.max(0);
+        // Only the end of a long time can be gone back to.
+        self.pass_to(target - KEPT);
+        while self.now < target {
+            self.keep();
+            let save = self.past.next_save().unwrap_or(target);
+            self.pass_to(target.min(save));
+        }
+    }
+
+    /// Lets time pass until that epoch.
+    pub(super) fn pass_to(&mut self, target: i64) {
         while self.now < target {
             let event = self.queue.first_key_value().map_or(target, |((at, _), _)| *at);
-            let pending = self.evm.as_ref().is_some_and(|evm| evm.has_pending());
+            let deed = self.past.next_due().unwrap_or(target);
+            let pending = !self.replaying && self.evm.as_ref().is_some_and(|evm| evm.has_pending());
             let tipset = pending.then(|| self.clock().at_or_after(self.now + 1));
-            self.now = target.min(event.max(self.now + 1)).min(tipset.unwrap_or(target));
+            let next = event.min(deed).max(self.now + 1);
+            self.now = target.min(next).min(tipset.unwrap_or(target));
             while let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= self.now) {
                 let event = entry.remove();
                 self.happen(event);
             }
+            self.undergo_due();
             if tipset == Some(self.now) {
                 self.execute_transactions();
             }
         }
     }
 
-    /// Asks the EVM side, with the chain as seen from a node that is `behind`.
+    /// Does what was to be done by now.
+    pub(super) fn undergo_due(&mut self) {
+        while let Some(input) = self.past.take_due(self.now) {
+            self.undergo(input);
+        }
+    }
+
+    /// While it is stalled the finalized tipset stays where it is, but for EC finality.
+    pub(crate) fn stall_finality(&mut self, stalled: bool) {
+        self.stalled = stalled.then(|| self.view().finalized());
+    }
+
+    /// Where finality stood still, while it does.
+    pub(super) fn stalled_at(&self) -> Option<i64> {
+        self.stalled
+    }
+
+    /// Asks the EVM side, with the chain as seen from a node that is `behind` or has names of its
+    /// own for tipsets.
     pub(crate) fn call_evm(
         &mut self,
         method: &str,
         params: &[Value],
         behind: i64,
+        names: Option<&Clock>,
     ) -> Option<Result<Value, RpcError>> {
         let mut evm = self.evm.take()?;
-        let answer = evm.call(method, params, &self.view_behind(behind));
+        let view = self.view_behind(behind);
+        let answer = evm.call(method, params, &names.map_or(view, |clock| view.named_by(clock)));
         self.evm = Some(evm);
         answer
     }
 
-    /// The Ethereum hash of a tipset, which a client may now ask for.
-    pub(super) fn told_hash(&self, epoch: i64) -> [u8; 32] {
-        let hash = self.clock().block_hash(epoch);
+    /// The Ethereum hash of a tipset was told: a client may now ask for it.
+    pub(super) fn remember_hash(&self, hash: [u8; 32], epoch: i64) {
         self.hashes.borrow_mut().remember(hash, epoch);
-        hash
     }
 
     /// The epoch of a hash that was told.
@@ -274,17 +268,36 @@ impl World {
         self.hashes.borrow().epoch(hash)
     }
 
-    fn push(&mut self, at: i64, event: Event) {
+    /// Queues a message for the first tipset at or after that epoch that takes messages.
+    pub(super) fn push_message(&mut self, at: i64, event: Event) {
+        self.push(self.clock().at_or_after(at.max(self.messages_from)), event);
+    }
+
+    pub(super) fn config_mut(&mut self) -> &mut WorldConfig {
+        &mut self.config
+    }
+
+    pub(super) fn roll_back_evm(&mut self, epoch: i64) {
+        if let Some(evm) = &mut self.evm {
+            evm.roll_back(epoch);
+        }
+    }
+
+    pub(super) fn miner_mut(&mut self, id: ProviderId) -> Result<&mut Miner, UnknownProvider> {
+        self.miners.get_mut(&id).ok_or(UnknownProvider(id))
+    }
+
+    pub(super) fn push(&mut self, at: i64, event: Event) {
         self.queue.insert((at, self.next_event), event);
         self.next_event += 1;
     }
 
-    fn deal(&self, id: DealId) -> Option<&Deal> {
+    pub(super) fn deal(&self, id: DealId) -> Option<&Deal> {
         let index = id.get().checked_sub(self.config.first_deal)?;
         self.deals.get(usize::try_from(index).ok()?)
     }
 
-    fn deal_mut(&mut self, id: DealId) -> Option<&mut Deal> {
+    pub(super) fn deal_mut(&mut self, id: DealId) -> Option<&mut Deal> {
         let index = id.get().checked_sub(self.config.first_deal)?;
         self.deals.get_mut(usize::try_from(index).ok()?)
     }
@@ -293,112 +306,6 @@ impl World {
         if let Some(mut evm) = self.evm.take() {
             evm.on_tipset(self.now, self);
             self.evm = Some(evm);
-        }
-    }
-
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Publish(ticket) => self.publish(ticket),
-            Event::Activate(deal) => self.activate(deal),
-            Event::TimeOut(deal) => {
-                let now = self.now;
-                if let Some(deal) = self.deal_mut(deal) {
-                    deal.time_out(now);
-                }
-            }
-            Event::Post(provider, window) => {
-                let now = self.now;
-                if let Some(miner) = self.miners.get_mut(&provider) {
-                    miner.prove(now, window);
-                }
-            }
-            Event::Close(provider, window) => self.close(provider, window),
-            Event::DeclareRecovered(provider, deadline) => {
-                if self.miners.get(&provider).is_some_and(Miner::is_proving) {
-                    self.declare_recovered(provider, deadline);
-                }
-            }
-        }
-    }
-
-    fn publish(&mut self, ticket: DealTicket) {
-        let id = DealId::new(self.config.first_deal + self.deals.len() as u64);
-        let at = usize::try_from(ticket.0).unwrap_or_default();
-        let Some(Ticketed::Waiting(spec)) = self
-            .tickets
-            .get_mut(at)
-            .map(|ticketed| std::mem::replace(ticketed, Ticketed::Published(id)))
-        else {
-            return;
-        };
-        let sealing = self.config.sealing_epochs;
-        let start = self.now + 2 * sealing + START_MARGIN;
-        let deal = Deal::publish(id, spec, CLIENT, self.now, start);
-        self.push(deal.time_out_slot(), Event::TimeOut(id));
-        self.push(self.clock().at_or_after(self.now + sealing.max(1)), Event::Activate(id));
-        self.deals.push(deal);
-    }
-
-    fn activate(&mut self, id: DealId) {
-        let now = self.now;
-        let wish = self.clock().draw(b"deadline", id.get().cast_signed());
-        let Some(deal) = self.deal(id) else { return };
-        if now > deal.start || deal.removal.is_some() || deal.activation.is_some() {
-            return;
-        }
-        let (provider, piece) = (deal.spec.provider, deal.spec.piece.cid);
-        let expiration = deal.end + SECTOR_MARGIN;
-        let Some(miner) = self.miners.get_mut(&provider) else { return };
-        if !miner.is_proving() {
-            miner.stalled.push(id);
-            return;
-        }
-        let sector = miner.add_sector(now, wish, expiration, id, piece);
-        let (number, deadline) = (sector.number, sector.deadline);
-        if let Some(deal) = self.deal_mut(id) {
-            deal.activation = Some((now, number));
-        }
-        self.watch(provider, deadline);
-    }
-
-    fn declare_recovered(&mut self, provider: ProviderId, deadline: u64) {
-        let now = self.now;
-        let Some(miner) = self.miners.get_mut(&provider) else { return };
-        match miner.declare_recovered(now, deadline) {
-            None => self.watch(provider, deadline),
-            Some(later) => {
-                let later = self.clock().at_or_after(later);
-                self.push(later, Event::DeclareRecovered(provider, deadline));
-            }
-        }
-    }
-
-    fn close(&mut self, provider: ProviderId, window: Window) {
-        let now = self.now;
-        self.watched.remove(&(provider, window.open));
-        let Some(miner) = self.miners.get_mut(&provider) else { return };
-        let deals = miner.close(now, window);
-        self.sectors_terminated(now, deals);
-        self.watch(provider, window.index);
-    }
-
-    fn sectors_terminated(&mut self, epoch: i64, deals: Vec<DealId>) {
-        for id in deals {
-            if let Some(deal) = self.deal_mut(id) {
-                deal.sector_terminated(epoch);
-            }
-        }
-    }
-
-    /// Queues the next window of a deadline in which something can change.
-    fn watch(&mut self, provider: ProviderId, deadline: u64) {
-        let Some(miner) = self.miners.get(&provider) else { return };
-        let Some(window) = miner.next_change(deadline, self.now + 1) else { return };
-        if self.watched.insert((provider, window.open)) {
-            if window.post() > self.now {
-                self.push(window.post(), Event::Post(provider, window));
-            }
-            self.push(window.last(), Event::Close(provider, window));
         }
     }
 }

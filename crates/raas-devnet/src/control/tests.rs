@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{DevnetConfig, DevnetError};
+use crate::{DevnetConfig, DevnetError, RpcMode};
 
 struct Lab {
     devnet: Devnet,
@@ -18,8 +18,14 @@ struct Lab {
 
 impl Lab {
     async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(set: impl FnOnce(&mut DevnetConfig)) -> Self {
         let dir = TempDir::new().unwrap();
-        let devnet = Devnet::start(DevnetConfig::new(dir.path())).await.unwrap();
+        let mut config = DevnetConfig::new(dir.path());
+        set(&mut config);
+        let devnet = Devnet::start(config).await.unwrap();
         Self { devnet, http: reqwest::Client::new(), dir }
     }
 
@@ -97,6 +103,36 @@ async fn the_aggregator_and_the_node_are_set() {
 }
 
 #[tokio::test]
+async fn every_node_is_made_to_fail_in_every_way() {
+    let lab = Lab::with(|config| config.nodes = vec![crate::NodeConfig::default(); 2]).await;
+    for mode in [
+        json!({"mode": "hang"}),
+        json!({"mode": "slow", "milliseconds": 5}),
+        json!({"mode": "garbage"}),
+        json!({"mode": "half_batches"}),
+        json!({"mode": "truncated"}),
+        json!({"mode": "wrong_ids"}),
+        json!({"mode": "swapped"}),
+        json!({"mode": "too_many_requests", "retry_after": 3}),
+        json!({"mode": "other_network"}),
+        json!({"mode": "forked", "since": 6_300_000}),
+        json!({"mode": "lie", "deal": 100_000, "as": "elsewhere"}),
+        json!({"mode": "down"}),
+        json!({"mode": "ok"}),
+    ] {
+        let mut body = mode.clone();
+        body["node"] = json!(1);
+        assert_eq!(lab.post("rpc", body.to_string()).await, (200, mode.clone()));
+        assert_eq!(lab.get("rpc?node=1").await, mode);
+        assert_eq!(serde_json::to_value(lab.devnet.node_mode(1)).unwrap(), mode);
+        assert_eq!(lab.get("rpc").await, json!({"mode": "ok"}), "the other one is well");
+    }
+    let stats = lab.get("stats").await;
+    assert_eq!(stats["nodes"][1]["kind"], "lotus");
+    assert_eq!(stats["nodes"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn bad_input_is_refused_with_a_reason_and_changes_nothing() {
     let lab = Lab::start().await;
     for (path, body, reason) in [
@@ -114,6 +150,42 @@ async fn bad_input_is_refused_with_a_reason_and_changes_nothing() {
         ("rpc", r#"{"mode": "sleepy"}"#, "lagging"),
         ("rpc", r#"{"mode": "lagging", "behind": -1}"#, "behind is -1"),
         ("rpc", r#"{"mode": "ok", "behind": 5}"#, "lagging"),
+        ("rpc", r#"{"mode": "hang", "milliseconds": 5}"#, "slow"),
+        ("rpc", r#"{"mode": "slow", "milliseconds": 999999999}"#, "at most 600000"),
+        ("rpc", r#"{"mode": "forked"}"#, "since"),
+        ("rpc", r#"{"mode": "lie", "deal": 5}"#, "healthy"),
+        ("rpc", r#"{"mode": "lie", "deal": 5, "as": "fine"}"#, "healthy"),
+        ("rpc", r#"{"mode": "down", "node": 1}"#, "there is no node 1"),
+        ("reorg", r#"{"depth": 31}"#, "final"),
+        ("reorg", r#"{"depth": 0}"#, "depth is 0"),
+        ("reorg", r#"{"depth": -1}"#, "-1"),
+        ("reorg", "", "EOF"),
+        ("finality", "{}", "missing field `stalled`"),
+        ("plant", r#"{"provider": "t01000", "start": 6300100}"#, "missing field `end`"),
+        ("plant", r#"{"provider": "t09999", "start": 6300100, "end": 6400000}"#, "providers"),
+        ("plant", r#"{"provider": "t01000", "start": 5, "end": 6400000}"#, "from 6300000 on"),
+        ("plant", r#"{"provider": "t01000", "start": 6300100, "end": 6300100}"#, "after its start"),
+        (
+            "plant",
+            r#"{"provider": "t01000", "start": 6300100, "end": 6400000, "activate": 6300101}"#,
+            "up to the start",
+        ),
+        (
+            "plant",
+            r#"{"provider": "t01000", "start": 6300100, "end": 6400000, "deadline": 48}"#,
+            "0 to 47",
+        ),
+        (
+            "plant",
+            r#"{"provider": "t01000", "start": 6300100, "end": 6400000, "piece_size": 512}"#,
+            "write both or neither",
+        ),
+        ("providers/t01000/sectors/5/terminate", "", "no sector 5"),
+        ("providers/t01000/sectors/five/terminate", "", "no sector number"),
+        ("providers/t01000/sectors/5/sing", "", "declare_fault"),
+        ("providers/t09999/sectors/5/recover", "", "GET /devnet/providers"),
+        ("providers/t01000/deadlines/x/compact", "", "0 to 47"),
+        ("providers/t01000/deadlines/48/compact", "", "0 to 47"),
         ("deals/x/settle", "", "no deal id"),
         ("deals/5/settle", "", "GET /devnet/deals"),
     ] {
@@ -124,6 +196,52 @@ async fn bad_input_is_refused_with_a_reason_and_changes_nothing() {
     }
     assert_eq!(lab.devnet.head().epoch.get(), 6_300_000);
     assert_eq!(lab.devnet.rpc_mode(), RpcMode::Ok);
+}
+
+#[tokio::test]
+async fn an_exact_world_is_built_by_requests() {
+    let lab = Lab::with(|config| {
+        config.null_every = 0;
+        config.period_start = Some(6_300_000);
+    })
+    .await;
+    let piece = "baga6ea4seaqn42av3szurbbscwuu3zjssvfwbpsvbjf6y3tukvlgl2nf5rha6pa";
+    let body = json!({
+        "provider": "t01001", "start": 6_300_100, "end": 6_400_000, "activate": 6_300_000,
+        "deadline": 42, "piece": piece, "piece_size": 1_024,
+    });
+    let (status, planted) = lab.post("plant", body.to_string()).await;
+    assert_eq!((status, &planted), (200, &json!({"deal": 100_000})));
+    let deal = lab.get("deals").await[0].clone();
+    assert_eq!((&deal["piece"], &deal["piece_size"]), (&json!(piece), &json!(1_024)));
+    assert_eq!((&deal["published"], &deal["activated"]), (&json!(6_300_000), &json!(6_300_000)));
+    let sector = deal["sector"].as_u64().unwrap();
+    lab.post("advance", r#"{"epochs": 3000}"#).await;
+
+    let path = format!("providers/t01001/sectors/{sector}");
+    let (status, provider) = lab.post(&format!("{path}/declare_fault"), "").await;
+    assert_eq!((status, &provider["faulty_sectors"]), (200, &json!(1)));
+    lab.post("advance", r#"{"epochs": 1}"#).await;
+    assert_eq!(lab.get("deals").await[0]["fault_since"], 6_305_459);
+    assert_eq!(lab.post(&format!("{path}/recover"), "").await.0, 200);
+    lab.post("advance", r#"{"epochs": 2880}"#).await;
+    assert_eq!(lab.get("deals").await[0]["fault_since"], Value::Null);
+    let (status, provider) =
+        lab.post(&format!("{path}/terminate"), r#"{"swallow_deal": true}"#).await;
+    assert_eq!((status, &provider["live_sectors"]), (200, &json!(0)));
+    assert_eq!(lab.post("providers/t01001/deadlines/42/compact", "").await.0, 200);
+    assert_eq!(lab.get("deals").await[0]["state"], "terminated");
+
+    lab.post("advance", r#"{"epochs": 1}"#).await;
+    let before = lab.get("head").await;
+    let (status, stalled) = lab.post("finality", r#"{"stalled": true}"#).await;
+    assert_eq!((status, &stalled["finalized"]), (200, &before["finalized"]));
+    lab.post("advance", r#"{"epochs": 50}"#).await;
+    let head = lab.get("head").await;
+    assert_eq!(head["finalized"], before["finalized"]);
+    let (status, forked) = lab.post("reorg", r#"{"depth": 60}"#).await;
+    assert_eq!((status, &forked["head"]), (200, &head["head"]));
+    assert_ne!(forked["key"], head["key"]);
 }
 
 #[tokio::test]
@@ -182,6 +300,7 @@ async fn impossible_settings_are_refused_at_the_start() {
     };
     for (error, word) in [
         (start(|config| config.providers = 0).await, "providers"),
+        (start(|config| config.nodes.clear()).await, "nodes"),
         (start(|config| config.null_every = 1).await, "null_every"),
         (start(|config| config.start_epoch = raas_types::ChainEpoch::GENESIS).await, "start_epoch"),
         (start(|config| config.funded = [0; 32]).await, "key"),

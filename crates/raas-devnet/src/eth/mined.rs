@@ -129,6 +129,15 @@ impl Ledger {
         self.mined.push(mined);
     }
 
+    /// Takes out what was executed after `epoch`, oldest first.
+    pub(super) fn roll_back(&mut self, epoch: i64) -> Vec<Signed> {
+        let kept = self.mined.partition_point(|mined| mined.epoch <= epoch);
+        let orphans = self.mined.split_off(kept);
+        self.by_hash.retain(|_, index| *index < kept);
+        self.by_epoch.retain(|at, _| *at <= epoch);
+        orphans.into_iter().map(|mined| mined.signed).collect()
+    }
+
     /// The executed transaction of that hash.
     pub(super) fn find(&self, hash: B256) -> Option<&Mined> {
         self.by_hash.get(&hash).map(|index| &self.mined[*index])

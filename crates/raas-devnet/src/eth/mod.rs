@@ -54,8 +54,6 @@ pub(crate) struct EthConfig {
     pub(crate) chain_id: u64,
     /// Accounts with funds from the beginning.
     pub(crate) funded: Vec<[u8; 20]>,
-    /// How many epochs behind the head `finalized` lies.
-    pub(crate) finality: i64,
 }
 
 /// The Ethereum side of the chain.
@@ -198,7 +196,7 @@ impl Eth {
         chain: &dyn ChainView,
     ) -> Result<i64, RpcError> {
         params.exactly(count)?;
-        params.state_epoch(index, chain, self.config.finality)
+        params.state_epoch(index, chain)
     }
 
     fn eth_call(&self, params: Params<'_>, chain: &dyn ChainView) -> Result<Value, RpcError> {
@@ -213,7 +211,7 @@ impl Eth {
         params.between(1, 2)?;
         let epoch = match params.values.get(1) {
             None | Some(Value::Null) => latest(chain),
-            Some(_) => params.state_epoch(1, chain, self.config.finality)?,
+            Some(_) => params.state_epoch(1, chain)?,
         };
         let request = params.call_request()?;
         let site = self.site(epoch, chain);
@@ -234,7 +232,7 @@ impl Eth {
     ) -> Result<Value, RpcError> {
         params.exactly(2)?;
         let text: String = params.get(0)?;
-        let epoch = params.block_epoch(0, &text, chain, self.config.finality)?;
+        let epoch = params.block_epoch(0, &text, chain)?;
         if chain.is_null(epoch) {
             return Err(RpcError::null_round(epoch));
         }
@@ -255,7 +253,7 @@ impl Eth {
             return Err(RpcError::application(why));
         }
         let text: String = params.get(1)?;
-        let newest = params.block_epoch(1, &text, chain, self.config.finality)?;
+        let newest = params.block_epoch(1, &text, chain)?;
         let percentiles: Option<Vec<f64>> = params.get(2)?;
         let mut epoch = before_null_rounds(newest, chain);
         let mut ratios = Vec::new();
@@ -293,7 +291,7 @@ impl Eth {
             let nonce = self.pool.next_nonce(address, self.state.at(chain.head_epoch()));
             return Ok(json!(hex(nonce)));
         }
-        let epoch = params.state_epoch(1, chain, self.config.finality)?;
+        let epoch = params.state_epoch(1, chain)?;
         Ok(json!(hex(self.state.at(epoch).nonce(address))))
     }
 
@@ -335,6 +333,13 @@ impl Evm for Eth {
 
     fn on_tipset(&mut self, epoch: i64, chain: &dyn ChainView) {
         Self::on_tipset(self, epoch, chain);
+    }
+
+    fn roll_back(&mut self, epoch: i64) {
+        self.state.roll_back(epoch);
+        for signed in self.ledger.roll_back(epoch) {
+            self.pool.put_back(signed);
+        }
     }
 
     fn call(

@@ -134,6 +134,12 @@ impl Pool {
         Ok(hash)
     }
 
+    /// Takes back a transaction whose tipset was orphaned, unless another took its place.
+    pub(super) fn put_back(&mut self, signed: Signed) {
+        let waiting = self.by_sender.entry(signed.from).or_default();
+        waiting.entry(signed.envelope.nonce()).or_insert(signed);
+    }
+
     /// The waiting transaction of that hash.
     pub(super) fn find(&self, hash: B256) -> Option<&Signed> {
         self.by_sender.values().flat_map(BTreeMap::values).find(|signed| signed.hash == hash)

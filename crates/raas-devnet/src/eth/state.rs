@@ -75,6 +75,13 @@ impl State {
         }
     }
 
+    /// Forgets what tipsets after `epoch` wrote. Actors keep the ids they got there: nobody hands
+    /// them out again.
+    pub(super) fn roll_back(&mut self, epoch: i64) {
+        self.accounts.retain(|_, history| cut(history, epoch));
+        self.storage.retain(|_, history| cut(history, epoch));
+    }
+
     fn put_account(&mut self, address: Address, epoch: i64, mut info: AccountInfo) {
         if let Some(code) = info.code.take()
             && info.code_hash != KECCAK_EMPTY
@@ -172,6 +179,12 @@ fn put<T>(history: &mut History<T>, epoch: i64, value: T) {
         Some((last, slot)) if *last == epoch => *slot = value,
         _ => history.push((epoch, value)),
     }
+}
+
+/// Whether anything is left of it.
+fn cut<T>(history: &mut History<T>, epoch: i64) -> bool {
+    history.retain(|(written, _)| *written <= epoch);
+    !history.is_empty()
 }
 
 fn get<T>(history: &History<T>, epoch: i64) -> Option<&T> {

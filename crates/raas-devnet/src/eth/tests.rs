@@ -44,6 +44,10 @@ impl ChainView for FakeChain {
         self.head
     }
 
+    fn finalized_epoch(&self) -> i64 {
+        (0..=0.max(self.head - 900)).rev().find(|epoch| !self.is_null(*epoch)).unwrap_or(0)
+    }
+
     fn is_null(&self, epoch: i64) -> bool {
         self.nulls.contains(&epoch)
     }
@@ -117,7 +121,7 @@ impl Net {
     fn new() -> Self {
         let key = signer(1);
         let funded = vec![key.address().into_array()];
-        let eth = Eth::new(EthConfig { chain_id: CHAIN_ID, funded, finality: 900 });
+        let eth = Eth::new(EthConfig { chain_id: CHAIN_ID, funded });
         Self { eth, chain: FakeChain { head: 10, ..FakeChain::default() }, key }
     }
 

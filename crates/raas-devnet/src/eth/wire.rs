@@ -53,14 +53,9 @@ impl Params<'_> {
 
     /// The epoch of the state that a block parameter asks for: after that epoch. A null round
     /// silently means the tipset before it.
-    pub(super) fn state_epoch(
-        &self,
-        index: usize,
-        chain: &dyn ChainView,
-        finality: i64,
-    ) -> Result<i64, RpcError> {
+    pub(super) fn state_epoch(&self, index: usize, chain: &dyn ChainView) -> Result<i64, RpcError> {
         let epoch = match self.values.get(index) {
-            Some(Value::String(text)) => self.block_epoch(index, text, chain, finality)?,
+            Some(Value::String(text)) => self.block_epoch(index, text, chain)?,
             Some(Value::Object(object)) => {
                 match (object.get("blockHash"), object.get("blockNumber")) {
                     (Some(hash), _) => {
@@ -68,9 +63,7 @@ impl Params<'_> {
                             .map_err(|error| self.bad(index, error))?;
                         epoch_of_hash(hash, chain)?
                     }
-                    (None, Some(Value::String(text))) => {
-                        self.block_epoch(index, text, chain, finality)?
-                    }
+                    (None, Some(Value::String(text))) => self.block_epoch(index, text, chain)?,
                     _ => return Err(self.bad(index, "neither blockHash nor blockNumber")),
                 }
             }
@@ -85,14 +78,16 @@ impl Params<'_> {
         index: usize,
         text: &str,
         chain: &dyn ChainView,
-        finality: i64,
     ) -> Result<i64, RpcError> {
         let latest = latest(chain);
         match text {
             "latest" => Ok(latest),
             "pending" => Ok(chain.head_epoch()),
-            "finalized" => Ok(finalized(chain, finality)),
-            "safe" => Ok(finalized(chain, finality.min(SAFE_DISTANCE))),
+            "finalized" => Ok(finalized(chain)),
+            "safe" => {
+                let distant = before_null_rounds(chain.head_epoch() - SAFE_DISTANCE, chain);
+                Ok(finalized(chain).max(distant))
+            }
             "earliest" => Err(RpcError::application("block param \"earliest\" is not supported")),
             number => {
                 let epoch = number
@@ -148,10 +143,9 @@ pub(super) fn latest(chain: &dyn ChainView) -> i64 {
     chain.parent_epoch(chain.head_epoch())
 }
 
-/// The newest tipset at least `distance` behind the head.
-pub(super) fn finalized(chain: &dyn ChainView, distance: i64) -> i64 {
-    let epoch = (chain.head_epoch() - distance).clamp(0, latest(chain));
-    before_null_rounds(epoch, chain)
+/// The last final tipset, as far as it has been executed.
+pub(super) fn finalized(chain: &dyn ChainView) -> i64 {
+    chain.finalized_epoch().clamp(0, latest(chain))
 }
 
 /// The epoch itself, or the last one below it that is not null.

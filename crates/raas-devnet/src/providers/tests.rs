@@ -18,7 +18,7 @@ use super::{
     library::{Segment, Source, index_car},
     *,
 };
-use crate::chain::{Clock, DealSpec, World, WorldConfig};
+use crate::chain::{Clock, DealSpec, Forks, World, WorldConfig};
 
 const HOLDER: ProviderId = ProviderId::new(1000);
 const OTHER: ProviderId = ProviderId::new(1001);
@@ -37,8 +37,15 @@ struct Lab {
 
 impl Lab {
     async fn start() -> Self {
-        let clock = Clock { seed: 1, null_every: 0, genesis_timestamp: 0, start_epoch: 10_000 };
+        let clock = Clock {
+            seed: 1,
+            null_every: 0,
+            genesis_timestamp: 0,
+            start_epoch: 10_000,
+            forks: Forks::default(),
+        };
         let world = Arc::new(Mutex::new(World::new(WorldConfig {
+            period_start: None,
             clock,
             network_name: "test".to_owned(),
             network_version: 28,

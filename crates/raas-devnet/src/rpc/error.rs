@@ -21,6 +21,28 @@ pub(crate) const INVALID_REQUEST: i64 = -32600;
 pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
 /// The number of parameters is wrong.
 pub(crate) const INVALID_PARAMS: i64 = -32602;
+/// Forest's number for everything that has none of its own.
+pub(crate) const INTERNAL: i64 = -32603;
+/// Forest's number for a caller without permission.
+pub(crate) const FORBIDDEN: i64 = -32003;
+
+/// What went wrong, for nodes that word it otherwise than Lotus does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Whatever code and text say.
+    #[default]
+    Told,
+    /// So many parameters were sent, so many are needed.
+    Count { got: usize, want: usize },
+    /// The parameter at this position does not decode.
+    Param { index: usize, why: String },
+    /// The parameters are no array.
+    Named,
+    /// There is no tipset with that key.
+    Tipset,
+    /// Code and text are already as the node says them.
+    Final,
+}
 
 /// What stands under `"error"` in an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,12 +53,14 @@ pub(crate) struct RpcError {
     pub message: String,
     /// Revert bytes, a null round's epoch, or nothing.
     pub data: Option<Value>,
+    /// Not on the wire.
+    pub cause: Cause,
 }
 
 impl RpcError {
     /// An error with this code and text and no data.
     pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self { code, message: message.into(), data: None, cause: Cause::Told }
     }
 
     /// An error of the method itself.
@@ -46,13 +70,13 @@ impl RpcError {
 
     /// The call reverted with these bytes (`data`, `0x…` hex).
     pub(crate) fn reverted(message: impl Into<String>, data: impl Into<String>) -> Self {
-        Self { code: REVERTED, message: message.into(), data: Some(json!(data.into())) }
+        Self { data: Some(json!(data.into())), ..Self::new(REVERTED, message) }
     }
 
     /// The block at this epoch does not exist: the round was null.
     pub(crate) fn null_round(epoch: i64) -> Self {
         let message = format!("requested epoch was a null round ({epoch})");
-        Self { code: NULL_ROUND, message, data: Some(json!(epoch)) }
+        Self { data: Some(json!(epoch)), ..Self::new(NULL_ROUND, message) }
     }
 
     /// A log query spans `got` epochs; `maximum` is allowed.
@@ -68,7 +92,23 @@ impl RpcError {
 
     /// A parameter of `method` does not decode.
     pub(crate) fn bad_param(method: &str, index: usize, why: impl std::fmt::Display) -> Self {
-        Self::parse(format!("unmarshaling params for '{method}' (param {index}): {why}"))
+        let why = why.to_string();
+        let text = format!("unmarshaling params for '{method}' (param {index}): {why}");
+        Self { cause: Cause::Param { index, why }, ..Self::parse(text) }
+    }
+
+    /// The parameters of `method` are no array.
+    pub(crate) fn named_params(method: &str) -> Self {
+        let text = format!(
+            "unmarshaling params for '{method}': positional parameters (an array) are needed"
+        );
+        Self { cause: Cause::Named, ..Self::parse(text) }
+    }
+
+    /// A tipset whose key begins with this CID is not on the node's chain.
+    pub(crate) fn unknown_tipset(first: &raas_types::Cid) -> Self {
+        let text = format!("loading tipset: get block {first}: ipld: could not find {first}");
+        Self { cause: Cause::Tipset, ..Self::application(text) }
     }
 
     /// No JSON-RPC call at all.
@@ -83,7 +123,8 @@ impl RpcError {
 
     /// `method` takes `want` parameters and got `got`.
     pub(crate) fn param_count(method: &str, got: usize, want: usize) -> Self {
-        Self::new(INVALID_PARAMS, format!("wrong param count (method '{method}'): {got} != {want}"))
+        let text = format!("wrong param count (method '{method}'): {got} != {want}");
+        Self { cause: Cause::Count { got, want }, ..Self::new(INVALID_PARAMS, text) }
     }
 
     /// The object that goes on the wire.

@@ -1,11 +1,16 @@
 //! Lotus JSON: the forms that its Go types take on the wire.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use raas_types::{Cid, ProviderId};
 use serde_json::{Value, json};
 
 use super::error::RpcError;
 use crate::chain::{ChainView as _, View, blake2b, provider_text};
+
+/// The longest run of a bitfield that is sent to us: more sectors than any miner here has.
+const MAX_RUN: u64 = 1_000_000;
 
 /// `{"/": "baf…"}`.
 pub(crate) fn cid(cid: &Cid) -> Value {
@@ -57,7 +62,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 }
 
 fn header(view: &View<'_>, epoch: i64, index: usize, parents: &[Cid]) -> Value {
-    let clock = view.world().clock();
+    let clock = view.clock();
     let providers = view.world().providers();
     let turn = clock.draw(b"miner", epoch) as usize + index;
     let miner = providers.get(turn % providers.len().max(1)).map_or(0, |id| id.get());
@@ -147,6 +152,23 @@ impl<'a> Params<'a> {
                 .ok_or_else(bad),
             _ => Err(bad()),
         }
+    }
+
+    /// A bitfield's members, or `null` for all there are.
+    pub(crate) fn bits(&self, index: usize) -> Result<Option<BTreeSet<u64>>, RpcError> {
+        let bad = || self.bad(index, "a bitfield is null or a list of run lengths");
+        let Some(runs) = self.value(index).as_array() else {
+            return if self.value(index).is_null() { Ok(None) } else { Err(bad()) };
+        };
+        let (mut members, mut end) = (BTreeSet::new(), 0_u64);
+        for (position, run) in runs.iter().enumerate() {
+            let run = run.as_u64().filter(|run| *run <= MAX_RUN).ok_or_else(bad)?;
+            if position % 2 == 1 {
+                members.extend(end..end + run);
+            }
+            end += run;
+        }
+        Ok(Some(members))
     }
 
     /// The error for a parameter that does not decode.

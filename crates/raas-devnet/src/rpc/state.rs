@@ -10,11 +10,14 @@ use super::{
     Node,
     error::RpcError,
     json::{Params, bitfield, cid, id_address},
-    state_call,
+    lie, state_call,
 };
-use crate::chain::{
-    ChainDeal, ChainView as _, Condition, Expiry, MarketDeal, Miner, Sector,
-    deadline::{CHALLENGE_LOOKBACK, CHALLENGE_WINDOW, DEADLINES, FAULT_CUTOFF, PERIOD},
+use crate::{
+    chain::{
+        ChainDeal, ChainView as _, Condition, Expiry, MarketDeal, Miner, Sector,
+        deadline::{CHALLENGE_LOOKBACK, CHALLENGE_WINDOW, DEADLINES, FAULT_CUTOFF, PERIOD},
+    },
+    config::NodeKind,
 };
 
 /// Actor id of the market.
@@ -54,11 +57,14 @@ pub(super) fn call(
             let at = node.state_at(&p.key(2)?)?;
             let miner = node.miner(p.actor(0)?)?;
             let sector = miner.sector(SectorNumber::new(p.unsigned(1)?));
-            Ok(sector.filter(|s| s.activation <= at).map_or(Value::Null, |s| info(node, miner, s)))
+            Ok(sector
+                .filter(|s| s.partition_after(at).is_some())
+                .map_or(Value::Null, |s| info(node, &miner, s)))
         }),
         "Filecoin.StateSectorPartition" => params(3).and_then(|p| {
             let at = node.state_at(&p.key(2)?)?;
-            partition_of(node.miner(p.actor(0)?)?, p.unsigned(1)?, at)
+            let miner = node.miner(p.actor(0)?)?;
+            partition_of(&miner, p.unsigned(1)?, at)
         }),
         "Filecoin.StateSectorExpiration" => params(3).and_then(|p| {
             let at = node.state_at(&p.key(2)?)?;
@@ -66,34 +72,54 @@ pub(super) fn call(
         }),
         "Filecoin.StateMinerPartitions" => params(3).and_then(|p| {
             let at = node.state_at(&p.key(2)?)?;
-            partitions(node, node.miner(p.actor(0)?)?, p.unsigned(1)?, at)
+            let miner = node.miner(p.actor(0)?)?;
+            partitions(node, &miner, p.unsigned(1)?, at)
         }),
         "Filecoin.StateMinerProvingDeadline" => params(2).and_then(|p| {
             let height = node.tipset_of(&p.key(1)?)?;
-            Ok(proving_deadline(node.miner(p.actor(0)?)?, height))
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(proving_deadline(&miner, height))
         }),
         "Filecoin.StateMinerInfo" => params(2).and_then(|p| {
             node.state_at(&p.key(1)?)?;
-            Ok(miner_info(node, node.miner(p.actor(0)?)?))
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(miner_info(node, &miner))
         }),
         "Filecoin.StateMinerFaults" => params(2).and_then(|p| {
             let at = node.state_at(&p.key(1)?)?;
-            Ok(sectors_with(node.miner(p.actor(0)?)?, at, |c| c.fault.is_some()))
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(sectors_with(&miner, at, |c| c.fault.is_some()))
         }),
         "Filecoin.StateMinerRecoveries" => params(2).and_then(|p| {
             let at = node.state_at(&p.key(1)?)?;
-            Ok(sectors_with(node.miner(p.actor(0)?)?, at, |c| c.recovering))
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(sectors_with(&miner, at, |c| c.recovering))
+        }),
+        "Filecoin.StateMinerSectors" => params(3).and_then(|p| {
+            let at = node.state_at(&p.key(2)?)?;
+            let wanted = p.bits(1)?;
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(sector_list(node, &miner, at, |sector, _| {
+                let wanted = wanted.as_ref();
+                wanted.is_none_or(|wanted| wanted.contains(&sector.number.get()))
+            }))
+        }),
+        "Filecoin.StateMinerActiveSectors" => params(2).and_then(|p| {
+            let at = node.state_at(&p.key(1)?)?;
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(sector_list(node, &miner, at, |_, condition| condition.is_active()))
         }),
         "Filecoin.StateMinerSectorCount" => params(2).and_then(|p| {
             let at = node.state_at(&p.key(1)?)?;
-            Ok(sector_count(node.miner(p.actor(0)?)?, at))
+            let miner = node.miner(p.actor(0)?)?;
+            Ok(sector_count(&miner, at))
         }),
         _ => return None,
     })
 }
 
 fn deal(node: &Node<'_>, id: u64, at: i64) -> Result<Value, RpcError> {
-    match node.view.deal_state_after(DealId::new(id), at) {
+    match lie::deal(node, DealId::new(id), at) {
         MarketDeal::Found(deal) => Ok(deal_json(&deal)),
         // One text for four cases, on purpose: that is all a node says.
         MarketDeal::Gone | MarketDeal::Never => Err(RpcError::application(format!(
@@ -136,7 +162,7 @@ fn read_state(node: &Node<'_>, actor: ProviderId, at: i64) -> Result<Value, RpcE
         let message = format!("the devnet shows the state of t05 only, not of t0{}", actor.get());
         return Err(RpcError::application(message));
     }
-    let clock = node.view.world().clock();
+    let clock = node.view.clock();
     let root = |what: &str| cid(&clock.root(what, at));
     Ok(json!({
         "Balance": "0",
@@ -164,7 +190,7 @@ fn info(node: &Node<'_>, miner: &Miner, sector: &Sector) -> Value {
     json!({
         "SectorNumber": sector.number.get(),
         "SealProof": 7,
-        "SealedCID": cid(&node.view.world().clock().root(&sealed, miner.id.get().cast_signed())),
+        "SealedCID": cid(&node.view.clock().root(&sealed, miner.id.get().cast_signed())),
         "Activation": sector.activation,
         "Expiration": sector.expiration,
         "DealWeight": "0",
@@ -188,10 +214,16 @@ fn partition_of(miner: &Miner, sector: u64, at: i64) -> Result<Value, RpcError> 
 }
 
 fn expiration(node: &Node<'_>, id: ProviderId, sector: u64, at: i64) -> Result<Value, RpcError> {
-    node.miner(id)?;
-    match node.view.expiry_after(id, SectorNumber::new(sector), at) {
+    let miner = node.miner(id)?;
+    let number = SectorNumber::new(sector);
+    match miner.expiry_after(number, at) {
         Some(Expiry::OnTime(epoch)) => Ok(json!({"OnTime": epoch, "Early": 0})),
         Some(Expiry::Early(epoch)) => Ok(json!({"OnTime": 0, "Early": epoch})),
+        // Forest looks for the sector's place first.
+        None if node.dialect.kind == NodeKind::Forest => {
+            partition_of(&miner, sector, at)?;
+            Err(RpcError::application(format!("failed to find sector {sector}")))
+        }
         None => Err(RpcError::application(format!("failed to find sector {sector}"))),
     }
 }
@@ -264,6 +296,20 @@ fn miner_info(node: &Node<'_>, miner: &Miner) -> Value {
 fn sectors_with(miner: &Miner, at: i64, member: fn(Condition) -> bool) -> Value {
     let sectors = miner.sectors().filter(|sector| sector.after(at).is_some_and(member));
     bitfield(sectors.map(|sector| sector.number.get()))
+}
+
+/// A list of sectors is `null` when there are none, on every kind of node.
+fn sector_list(
+    node: &Node<'_>,
+    miner: &Miner,
+    at: i64,
+    wanted: impl Fn(&Sector, Condition) -> bool,
+) -> Value {
+    let there = miner.sectors().filter(|sector| sector.partition_after(at).is_some());
+    let there = there.filter_map(|sector| Some((sector, sector.after(at)?)));
+    let wanted = there.filter(|(sector, condition)| wanted(sector, *condition));
+    let list: Vec<_> = wanted.map(|(sector, _)| info(node, miner, sector)).collect();
+    if list.is_empty() { Value::Null } else { Value::Array(list) }
 }
 
 fn sector_count(miner: &Miner, at: i64) -> Value {

@@ -14,6 +14,7 @@ pub async fn what_is_not_there_is_no_error(store: &dyn JobStore) {
     assert_eq!(store.jobs(Some(absent.clone()), 10).await.expect(answers), []);
     assert_eq!(store.jobs_of(&cid(1)).await.expect(answers), []);
     assert_eq!(store.due(ChainEpoch::new(i64::MAX), 10).await.expect(answers), []);
+    assert!(store.due_jobs(ChainEpoch::new(i64::MAX), 10).await.expect(answers).is_empty());
     assert_eq!(store.deal_memories(&cid(1)).await.expect(answers), []);
     assert_eq!(store.orders_of(&cid(1)).await.expect(answers), []);
     assert_eq!(store.order(&OrderId::new("absent")).await.expect(answers), None);
@@ -148,6 +149,7 @@ pub async fn a_removed_job_leaves_its_facts(store: &dyn JobStore) {
     assert_eq!(store.jobs(None, 10).await.expect("reads work"), []);
     assert_eq!(store.jobs_of(&data).await.expect("reads work"), []);
     assert_eq!(store.due(ChainEpoch::new(i64::MAX), 10).await.expect("reads work"), []);
+    assert!(store.due_jobs(ChainEpoch::new(i64::MAX), 10).await.expect("reads work").is_empty());
     let stay = "the facts stay when the job is removed";
     assert_eq!(store.orders_of(&data).await.expect("reads work"), facts.orders, "{stay}");
     assert_eq!(store.outstanding_orders().await.expect("reads work"), facts.orders, "{stay}");

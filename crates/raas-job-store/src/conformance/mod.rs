@@ -20,12 +20,16 @@
 //! - writes a change by halves when a job in it is stale;
 //! - ignores versions, in an update or in a change;
 //! - gives due jobs in another order, or more than the limit, or only those that were looked at;
+//! - names more due jobs than the limit;
+//! - answers a CID that is asked for twice once, leaves out those nobody knows, gives dossiers in an
+//!   order of its own or without their transactions;
 //! - grants a lease to two owners at once, or without raising the fence;
 //! - wakes a job so that a look in progress overwrites it;
 //! - forgets orders with the job, or settled orders altogether;
 //! - confirms writes that are gone after reopening.
 
 pub mod change;
+pub mod dossiers;
 pub mod facts;
 pub mod jobs;
 pub mod lease;
@@ -58,6 +62,7 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn JobStore>) {
         jobs::jobs_of_a_cid_are_found_by_it,
         jobs::a_removed_job_leaves_its_facts,
         schedule::due_jobs_come_in_order_and_within_the_limit,
+        schedule::due_jobs_are_named_as_they_are_listed,
         schedule::epochs_reach_to_the_ends_of_time,
         schedule::a_job_moves_with_its_next_look,
         schedule::waking_asks_for_a_look_at_once,
@@ -67,6 +72,9 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn JobStore>) {
         facts::transactions_are_listed_as_they_were_written,
         facts::cursors_are_set_and_replaced,
         facts::values_come_back_whole,
+        dossiers::a_dossier_is_what_the_single_calls_list,
+        dossiers::dossiers_come_as_they_were_asked_for,
+        dossiers::dossiers_are_given_of_any_number,
         change::a_change_is_written_whole,
         change::a_change_with_a_stale_job_writes_nothing,
         change::a_change_with_an_absent_job_writes_nothing,

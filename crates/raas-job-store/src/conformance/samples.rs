@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use cid::{Cid, multihash::Multihash};
 use raas_types::{
-    AggregatorName, Cause, ChainEpoch, Commitment, DealId, DealMemory, DealProposal, EpochDelta,
-    Evidence, FaultSince, InclusionProof, Job, JobId, ListedDeal, MerkleProof, Order, OrderId,
-    OrderState, PaddedSize, PieceInfo, Provenance, ProviderId, Renewal, Repair, Replication,
-    SectorNumber, SegmentProof, Suspicion, Terms, Ticket, TipsetKey, Transaction,
-    TransactionPurpose, TransactionState, Trust, TxHash, Verdict, VerdictKind,
+    AggregatorName, Cause, ChainEpoch, Commitment, DealId, DealMemory, DealProposal, DealReading,
+    EpochDelta, Evidence, FaultSince, InclusionProof, Job, JobId, ListedDeal, MerkleProof, Order,
+    OrderId, OrderState, PaddedSize, PieceInfo, Provenance, ProviderId, Renewal, Repair,
+    Replication, Said, SectorNumber, SectorReading, SegmentProof, Suspicion, Terms, Ticket,
+    TipsetKey, Transaction, TransactionPurpose, TransactionState, Trust, TxHash, Verdict,
+    VerdictKind, Witness,
 };
 
 use crate::{StoredJob, Versioned};
@@ -103,6 +104,10 @@ pub fn full_memory(deal: u64, data: Cid) -> DealMemory {
     let piece = PieceInfo { cid: cid(200), size: PaddedSize::MIN };
     let path = |n| MerkleProof { index: u64::MAX, path: vec![Commitment([n; 32]); 30] };
     let inclusion = InclusionProof { subtree: path(1), index: path(2) };
+    let said = Said {
+        deal: DealReading::NotFound { next_id: Some(DealId::new(deal.saturating_add(1))) },
+        sector: Some(SectorReading::Failed(ODD_TEXT.to_owned())),
+    };
     DealMemory {
         provenance: Provenance::Ordered {
             order: OrderId::new("order"),
@@ -129,8 +134,11 @@ pub fn full_memory(deal: u64, data: Cid) -> DealMemory {
                 epoch: seen,
                 finalized: true,
                 endpoint: "node.example".to_owned(),
+                said: Some(said.clone()),
+                witness: Some(Witness { endpoint: "other.example".to_owned(), said }),
             },
         )),
+        next_read: Some(end),
         ..memory(deal)
     }
 }

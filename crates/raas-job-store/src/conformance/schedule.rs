@@ -2,8 +2,8 @@
 
 use raas_types::{ChainEpoch, JobId, SubmissionId};
 
-use super::samples::{cid, job, looked_at};
-use crate::{Error, JobStore, Versioned};
+use super::samples::{ODD_TEXT, cid, job, looked_at};
+use crate::{DueJob, Error, JobStore, Versioned};
 
 /// Due are the jobs never looked at, by id, then those whose epoch has come, earliest first; never
 /// more than the limit.
@@ -33,6 +33,27 @@ pub async fn due_jobs_come_in_order_and_within_the_limit(store: &dyn JobStore) {
         let all = due_at(301, usize::MAX).await;
         let expected = &all[..limit.min(all.len())];
         assert_eq!(due_at(301, limit).await, expected, "the limit {limit} of due jobs");
+    }
+}
+
+/// Due jobs are named one by one: those that are listed, in the same order, with their CIDs.
+pub async fn due_jobs_are_named_as_they_are_listed(store: &dyn JobStore) {
+    for (id, look) in [("d", Some(300)), ("a", Some(i64::MAX)), ("c", None), ("b", Some(-5))] {
+        insert(store, id, look).await;
+    }
+    let other = store.insert_job(&job(ODD_TEXT, cid(2))).await.expect("a new job is inserted");
+    store.update_job(&looked_at(&other, 300)).await.expect("the version read is current");
+    for (epoch, limit) in (0..=5).flat_map(|limit| [(299, limit), (300, limit)]) {
+        let epoch = ChainEpoch::new(epoch);
+        let listed = store.due(epoch, limit).await.expect("due jobs can be listed");
+        let listed: Vec<DueJob> = listed
+            .into_iter()
+            .map(|stored| DueJob { id: stored.value.job.id, cid: stored.value.job.cid })
+            .collect();
+        let named = store.due_jobs(epoch, limit).await.expect("due jobs can be named");
+        let named: Vec<DueJob> =
+            named.into_iter().map(|job| job.expect("each due job can be named")).collect();
+        assert_eq!(named, listed, "at the limit {limit} the due jobs named are those listed");
     }
 }
 

@@ -24,9 +24,20 @@ pub(crate) struct Bitfield {
 }
 
 impl Bitfield {
+    /// How much memory its runs take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.runs.capacity() * size_of::<(u64, u64)>()
+    }
+
     pub(crate) fn contains(&self, number: u64) -> bool {
         let after = self.runs.partition_point(|(start, _)| *start <= number);
         after.checked_sub(1).is_some_and(|run| number < self.runs[run].1)
+    }
+
+    /// How many runs are kept.
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
     }
 }
 

@@ -68,8 +68,8 @@ struct Changes {
 
 impl Changes {
     async fn check(&self, check: &Check<'_>, seen: &[Tipset]) -> Checked {
-        for at in seen {
-            let reading = check.deal(self.deal, at).await?;
+        for at in check.in_reach(seen).await? {
+            let reading = check.deal(self.deal, &at).await?;
             let fits = self.fits(at.epoch, &reading);
             check.ensure(fits, || {
                 let Self { deal, published, activated, terminated } = self;

@@ -29,6 +29,7 @@ const FIRST_DEAL: u64 = 100;
 pub struct FakeWorld {
     fake: FakeLotusChain,
     served: Arc<dyn LotusChain>,
+    look_back: Option<EpochDelta>,
     made: Mutex<Made>,
 }
 
@@ -50,7 +51,14 @@ impl FakeWorld {
         let network = Network { name: "fakenet".to_owned(), version: 28 };
         let fake = FakeLotusChain::new(network, START);
         let served = wrap(fake.clone());
-        Self { fake, served, made: Mutex::default() }
+        Self { fake, served, look_back: None, made: Mutex::default() }
+    }
+
+    /// The same, with a chain that can be read no further below its head than this.
+    #[must_use]
+    pub fn looking_back(mut self, epochs: EpochDelta) -> Self {
+        self.look_back = Some(epochs);
+        self
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {
@@ -78,6 +86,10 @@ impl Default for FakeWorld {
 impl Harness for FakeWorld {
     fn chain(&self) -> Arc<dyn LotusChain> {
         self.served.clone()
+    }
+
+    fn look_back(&self) -> Option<EpochDelta> {
+        self.look_back
     }
 
     async fn advance(&self, epochs: EpochDelta) {
@@ -147,13 +159,7 @@ impl Harness for FakeWorld {
 }
 
 fn status(health: SectorHealth) -> SectorStatus {
-    SectorStatus {
-        health,
-        deadline: Some(42),
-        partition: Some(3),
-        first_missed: None,
-        expiration: None,
-    }
+    SectorStatus { deadline: Some(42), partition: Some(3), ..SectorStatus::of(health) }
 }
 
 fn proposal(now: ChainEpoch) -> DealProposal {

@@ -45,6 +45,25 @@ pub(super) async fn tipsets_link_and_the_final_one_trails_the_head(h: &dyn Harne
     Ok(())
 }
 
+pub(super) async fn an_epoch_leads_to_its_tipset_or_the_one_before(h: &dyn Harness) -> Checked {
+    const STEPS: i64 = 5;
+    let check = Check::new("an epoch leads to its tipset or the one before", h);
+    let first = check.head().await?;
+    let mut heads = vec![first.clone()];
+    heads.extend(check.heads_until_above(first.epoch + EpochDelta::new(STEPS)).await?);
+    let last = check.head().await?.epoch;
+    let mut epoch = first.epoch;
+    while epoch <= last {
+        let expected = heads.iter().rfind(|head| head.epoch <= epoch);
+        let found = check.chain.tipset_at(epoch).await;
+        let found = found.map_err(|e| check.violation(format!("tipset at {epoch}: {e}")))?;
+        check.equal(&format!("the tipset at {epoch}"), &Some(&found), &expected)?;
+        epoch = epoch + EpochDelta::new(1);
+    }
+    let beyond = check.chain.tipset_at(last + EpochDelta::DAY).await;
+    check.ensure(beyond.is_err(), || format!("a tipset a day beyond the head: {beyond:?}"))
+}
+
 pub(super) async fn nothing_asked_is_nothing_answered(h: &dyn Harness) -> Checked {
     let check = Check::new("nothing asked is nothing answered", h);
     let at = check.head().await?;

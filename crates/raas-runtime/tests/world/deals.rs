@@ -1,6 +1,6 @@
 //! What happens to deals: made of orders, sealed, faulty, recovered, terminated, settled.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -38,6 +38,21 @@ impl World {
 
     pub(crate) fn advance(&self, epochs: EpochDelta) {
         self.chain.advance(epochs);
+    }
+
+    /// Time passes on the chain, and as much of it on the node's own clock, which stands still
+    /// otherwise (`start_paused`).
+    pub(crate) async fn wait(&self, epochs: EpochDelta) {
+        self.advance(epochs);
+        let seconds = u64::try_from(epochs.get()).unwrap() * 30;
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    /// Orders become deals, time passes everywhere, and the node makes a pass.
+    pub(crate) async fn live(&mut self, span: EpochDelta) -> PassReport {
+        self.land();
+        self.wait(span).await;
+        self.pass().await
     }
 
     pub(crate) fn now(&self) -> ChainEpoch {
@@ -89,7 +104,7 @@ impl World {
         self.recover(deal);
     }
 
-    fn set_deal(&mut self, deal: DealId, found: OnChainDeal) {
+    pub(crate) fn set_deal(&mut self, deal: DealId, found: OnChainDeal) {
         self.chain.set_deal(deal, Some(found.clone()));
         self.deals.insert(deal, found);
     }
@@ -125,6 +140,11 @@ impl World {
     /// Somebody settles the deal, which is past its end.
     pub(crate) fn settle(&self, deal: DealId) {
         self.chain.set_deal(deal, None);
+    }
+
+    /// The deal as the market has it.
+    pub(crate) fn deal(&self, deal: DealId) -> OnChainDeal {
+        self.deals[&deal].clone()
     }
 
     pub(crate) fn sector(&self, deal: DealId) -> SectorId {
@@ -192,12 +212,6 @@ pub(crate) fn proof_of(cid: &Cid) -> SegmentProof {
     SegmentProof { segment, inclusion: aggregate_of(cid).proof(0).unwrap() }
 }
 
-fn healthy(health: SectorHealth) -> SectorStatus {
-    SectorStatus {
-        health,
-        deadline: Some(0),
-        partition: Some(0),
-        first_missed: None,
-        expiration: None,
-    }
+pub(crate) fn healthy(health: SectorHealth) -> SectorStatus {
+    SectorStatus { deadline: Some(0), partition: Some(0), ..SectorStatus::of(health) }
 }

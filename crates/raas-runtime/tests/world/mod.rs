@@ -7,7 +7,9 @@
 mod damaged;
 mod deals;
 mod mortal;
+mod several;
 mod shy;
+mod watched;
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +19,14 @@ use std::{
 use raas_aggregator::{Capabilities, DealIds, FakeAggregator, Repeat};
 use raas_deal_status::FakeDealStatus;
 use raas_job_store::{JobStore, MemoryJobStore};
-use raas_lotus::FakeLotusChain;
+use raas_lotus::{FakeLotusChain, LotusChain};
 use raas_retrieval::{BlobStore, DataSource};
-use raas_runtime::{Event, Node, PassReport, RegisterError, Registered, Settings};
+use raas_runtime::{
+    Alert, AlertCode, Event, Node, PassReport, RegisterError, Registered, Settings,
+};
 use raas_types::{
-    ChainEpoch, Cid, DealId, DealMemory, EpochDelta, JobId, Network, OnChainDeal, Order,
-    ProviderId, Renewal, Repair, Replication, Terms, Transaction, VerdictKind,
+    ChainEpoch, Cid, DealId, DealMemory, EpochDelta, Evidence, JobId, Network, OnChainDeal, Order,
+    ProviderId, Renewal, Repair, Replication, Terms, Transaction, Verdict, VerdictKind,
 };
 use tempfile::TempDir;
 
@@ -30,8 +34,10 @@ use shy::Shy;
 #[allow(unused_imports, reason = "each test file uses its part")]
 pub(crate) use {
     damaged::Damaged,
-    deals::{STRANGERS, proof_of},
+    deals::{STRANGERS, healthy, proof_of},
     mortal::{Fate, Mortal},
+    several::{FIRST, LOST, missing, registered, satisfied},
+    watched::{Question, Watched},
 };
 
 pub(crate) const START: ChainEpoch = ChainEpoch::new(6_300_000);
@@ -76,7 +82,12 @@ pub(crate) fn providers(ids: std::ops::Range<u64>) -> Vec<ProviderId> {
 
 /// Everything outside the node, and the node.
 pub(crate) struct World {
+    /// What is true of the chain, told by the endpoint that nodes are given first.
     pub(crate) chain: FakeLotusChain,
+    /// More endpoints of the same chain.
+    pub(crate) others: Vec<FakeLotusChain>,
+    /// The endpoints that nodes are given instead of `chain` and `others`, where there are any.
+    pub(crate) endpoints: Vec<Arc<dyn LotusChain>>,
     pub(crate) contract: FakeDealStatus,
     /// Whether the node writes to the contract.
     pub(crate) records: bool,
@@ -118,6 +129,8 @@ impl World {
         chain.advance(SOON);
         Self {
             chain,
+            others: Vec::new(),
+            endpoints: Vec::new(),
             contract: FakeDealStatus::new(),
             records: true,
             aggregators,
@@ -155,11 +168,13 @@ impl World {
             None => Arc::new(Mortal { inner: self.inner_store.clone(), fate: fate.clone() }),
         };
         let mut builder = Node::builder()
-            .chain(Arc::new(self.chain.clone()))
             .contract(Arc::new(self.contract.clone()))
             .store(store)
             .blobs(self.blobs.clone())
             .settings(self.settings.clone());
+        for endpoint in self.endpoints() {
+            builder = builder.chain(endpoint);
+        }
         if self.records {
             let inner = self.contract.clone();
             builder = builder.recorder(Arc::new(Mortal { inner, fate: fate.clone() }));
@@ -172,6 +187,23 @@ impl World {
             builder = builder.source(Arc::clone(source));
         }
         self.node.insert(builder.build().unwrap()).clone()
+    }
+
+    /// What the node is built with: the first is the one to read.
+    fn endpoints(&self) -> Vec<Arc<dyn LotusChain>> {
+        if !self.endpoints.is_empty() {
+            return self.endpoints.clone();
+        }
+        let all = std::iter::once(&self.chain).chain(&self.others);
+        all.map(|chain| Arc::new(chain.clone()) as Arc<dyn LotusChain>).collect()
+    }
+
+    /// One more endpoint that tells the truth, for nodes from the next one on.
+    pub(crate) fn another(&mut self, name: &str) -> FakeLotusChain {
+        let another = self.chain.also(name);
+        self.others.push(another.clone());
+        self.restart();
+        another
     }
 
     /// The node is gone; the next one lives for ever.
@@ -274,6 +306,29 @@ impl World {
                 && self.end_of(m.listed.deal) > self.now() + MONTH
         });
         active.map(|m| m.listed.deal).collect()
+    }
+
+    /// What was last judged of a deal, and from what.
+    pub(crate) async fn last(&self, cid: &Cid, deal: DealId) -> (Verdict, Evidence) {
+        let memory = self.memories(cid).await.into_iter().find(|m| m.listed.deal == deal);
+        memory.and_then(|m| m.last).expect("the deal was judged")
+    }
+
+    /// The epoch that was pinned last.
+    pub(crate) fn pinned(&mut self) -> ChainEpoch {
+        self.node().status().epoch.expect("a pass got through the gate")
+    }
+
+    /// The alerts that stand about a matter.
+    pub(crate) fn alerts(&mut self, code: AlertCode) -> Vec<Alert> {
+        let standing = self.node().alerts_standing();
+        standing.into_iter().filter(|alert| alert.code == code).collect()
+    }
+
+    /// Why each endpoint that is not believed now is not.
+    pub(crate) fn aside(&mut self) -> BTreeMap<String, String> {
+        let all = self.node().endpoints_status().into_iter();
+        all.filter_map(|status| Some((status.endpoint, status.set_aside?))).collect()
     }
 
     /// The last look in words.

@@ -54,7 +54,7 @@ async fn tell(args: &Demo, dir: &Path) -> Result<ExitCode> {
         renewal: args.without.iter().any(|part| part == "renewal"),
     };
     let mut teller = Teller::new(args.json);
-    let stage = Stage::set(dir, without).await?;
+    let stage = Stage::set(dir, args.chain.into(), without).await?;
     let mut plot = Plot::new(stage, file, &mut teller);
     let played = plot.play().await;
     let summary = plot.judge(started.elapsed());

@@ -4,12 +4,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use raas_client::Client;
-use raas_devnet::{DealState, DealTruth, Devnet, DevnetConfig, ProviderAction};
+use raas_devnet::{DealState, DealTruth, Devnet, NodeKind, ProviderAction};
 use raas_runtime::{Event, Node, Without};
 use raas_types::{ChainEpoch, ProviderId};
 use serde_json::json;
 
-use crate::{commands::run::Serving, sandbox::Sandbox, wiring};
+use crate::{
+    commands::run::Serving,
+    sandbox::{Sandbox, devnet_settings},
+    wiring,
+};
 
 /// Devnet, node, face and client in one process, over real sockets.
 pub(super) struct Stage {
@@ -22,9 +26,9 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts everything. Time stands still but for [`step`](Self::step).
-    pub(super) async fn set(dir: &Path, without: Without) -> Result<Self> {
+    pub(super) async fn set(dir: &Path, chain: NodeKind, without: Without) -> Result<Self> {
         let Sandbox { devnet, config, .. } =
-            Sandbox::start(dir, DevnetConfig::new(dir.join("devnet"))).await?;
+            Sandbox::start(dir, devnet_settings(dir, chain)).await?;
         let node = wiring::node_from_config(&config, without)?;
         let listen = config.api.listen;
         let serving = Serving::start(&config, listen, node.clone(), false).await?;

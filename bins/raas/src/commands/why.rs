@@ -1,0 +1,208 @@
+//! A job in words: each replica's verdict with what it is known from, the orders, the last look.
+
+use raas_api_types::{
+    Answer, DealAnswer, EvidenceView, JobView, OrderView, ReplicaView, SaidView, SectorAnswer,
+};
+use raas_types::{FaultSince, Unknown, Verdict};
+
+/// What is known of a job, below the line that names it.
+pub(crate) fn lines(job: &JobView) -> Vec<String> {
+    let mut lines = Vec::new();
+    for replica in &job.replicas {
+        lines.push(format!(
+            "  deal {} on {}: {}",
+            replica.deal,
+            replica.provider,
+            in_words(replica)
+        ));
+        match &replica.evidence {
+            Some(evidence) => known_from(evidence, &mut lines),
+            None => lines.push("    It was not read yet.".to_owned()),
+        }
+    }
+    lines.extend(job.orders.iter().map(order));
+    match &job.last_look {
+        Some(look) => lines.extend(look.words.iter().map(|words| format!("  {words}"))),
+        None => lines.push("  It was not looked at yet.".to_owned()),
+    }
+    lines
+}
+
+fn in_words(replica: &ReplicaView) -> String {
+    // A newer node may have verdicts that this version has no words for.
+    let Ok(verdict) = serde_json::from_value::<Verdict>(replica.particulars.clone()) else {
+        return replica.verdict.replace('_', " ");
+    };
+    match verdict {
+        Verdict::Pending { start } => format!("pending, to be activated by {start}"),
+        Verdict::Active { end } => format!("active, ends {end}"),
+        Verdict::Faulty { since: FaultSince::Exact(since), end } => {
+            format!("faulty since {since}, ends {end}")
+        }
+        Verdict::Faulty { since: FaultSince::Observed(since), end } => {
+            format!("faulty since {since} by our own observation, ends {end}")
+        }
+        Verdict::Unknown { why } => format!("unknown: {}", because(&why)),
+        other => other.kind().name().replace('_', " "),
+    }
+}
+
+fn because(why: &Unknown) -> String {
+    match why {
+        Unknown::Deal(why) => format!("the deal could not be read ({why})"),
+        Unknown::Sector(why) => format!("the sector could not be read ({why})"),
+        Unknown::NextId => "the market's next deal id could not be read".to_owned(),
+        Unknown::AheadOfChain => "the endpoint does not know this deal yet".to_owned(),
+        Unknown::ProviderMismatch => {
+            "the chain names another provider than whoever told us of the deal".to_owned()
+        }
+        Unknown::Disagreement { first, second } => {
+            format!("the endpoints disagree, {first} or {second}")
+        }
+    }
+}
+
+/// Where on the chain it was read, from whom, and what they said.
+fn known_from(evidence: &EvidenceView, lines: &mut Vec<String>) {
+    let finality = if evidence.finalized { "final" } else { "not final" };
+    let tipset = match &evidence.tipset[..] {
+        [] => "an unnamed tipset".to_owned(),
+        [block] => format!("tipset {block}"),
+        [first, others @ ..] => format!("tipset {first} +{}", others.len()),
+    };
+    lines.push(format!("    read at epoch {}, {finality}, {tipset}", evidence.epoch));
+    let EvidenceView { endpoint, said: Some(said), .. } = evidence else {
+        lines.push(format!("    from {}", evidence.endpoint));
+        return;
+    };
+    lines.push(format!("    {endpoint}: {}", answers(said)));
+    if let Some(witness) = &evidence.witness {
+        let its = answers(&witness.said);
+        let its = if its == answers(said) { "the same".to_owned() } else { its };
+        lines.push(format!("    {}: {its}", witness.endpoint));
+    }
+}
+
+fn answers(said: &SaidView) -> String {
+    match &said.sector {
+        Some(sector) => format!("{}; {}", deal(&said.deal), self::sector(sector)),
+        None => deal(&said.deal),
+    }
+}
+
+fn deal(answer: &DealAnswer) -> String {
+    let number = |epoch: Option<i64>| epoch.map_or("?".to_owned(), |epoch| epoch.to_string());
+    match answer.answer {
+        Answer::Found => {
+            let provider = answer.provider.as_deref().unwrap_or("?");
+            let slashed = answer.slashed.map(|at| format!(", slashed {at}")).unwrap_or_default();
+            let sector = match (answer.sector, answer.activated) {
+                (Some(sector), Some(at)) => format!("in sector {sector} since {at}"),
+                _ => "published only".to_owned(),
+            };
+            let (start, end) = (number(answer.start), number(answer.end));
+            format!("deal on {provider}, {start} to {end}, {sector}{slashed}")
+        }
+        Answer::NotFound => match answer.next_id {
+            Some(next) => format!("no such deal, the next id is {next}"),
+            None => "no such deal".to_owned(),
+        },
+        Answer::Failed => format!("no answer, {}", answer.error.as_deref().unwrap_or("?")),
+    }
+}
+
+fn sector(answer: &SectorAnswer) -> String {
+    match answer.answer {
+        Answer::Found => {
+            let health = answer.health.as_deref().unwrap_or("?");
+            let place = match (answer.deadline, answer.partition) {
+                (Some(deadline), Some(partition)) => {
+                    format!(" in deadline {deadline}, partition {partition}")
+                }
+                _ => String::new(),
+            };
+            let missed = answer.first_missed.map(|at| format!(", first missed {at}"));
+            let method = answer.method.as_ref().map(|method| format!(" ({method})"));
+            let (missed, method) = (missed.unwrap_or_default(), method.unwrap_or_default());
+            format!("sector {health}{place}{missed}{method}")
+        }
+        Answer::NotFound => "no such sector".to_owned(),
+        Answer::Failed => {
+            format!("no answer for the sector, {}", answer.error.as_deref().unwrap_or("?"))
+        }
+    }
+}
+
+fn order(order: &OrderView) -> String {
+    let came = order.deal.map_or(String::new(), |deal| format!(", deal {deal}"));
+    let why = order.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    format!("  order for {} of epoch {}: {}{came}{why}", order.cause, order.created, order.state)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A job with one replica of this verdict and evidence.
+    fn job(particulars: Value, evidence: Value) -> JobView {
+        let job = json!({
+            "id": "j", "cid": "c", "submission": null, "next_look": null,
+            "terms": {"target": 1, "min": 1, "max": 3, "renewal_threshold": null,
+                "repair_threshold": null, "until": null, "aggregators": [], "trust": "proven"},
+            "replicas": [{"deal": 7, "provider": "f01000", "verdict": particulars["kind"],
+                "particulars": particulars, "evidence": evidence, "known_from": "ordered",
+                "replaces": null, "sector": 3, "start": 100, "end": 9000, "piece": null}],
+        });
+        serde_json::from_value(job).expect("a job")
+    }
+
+    fn found(health: &str) -> Value {
+        json!({
+            "deal": {"method": "StateMarketStorageDeal", "answer": "found", "provider": "f01000",
+                "start": 100, "end": 9000, "sector": 3, "activated": 99},
+            "sector": {"method": "StateMinerPartitions", "answer": "found", "health": health,
+                "deadline": 4, "partition": 0},
+        })
+    }
+
+    #[test]
+    fn a_healthy_replica_takes_three_lines() {
+        let evidence = json!({"epoch": 500, "tipset": ["b1", "b2", "b3"], "finalized": true,
+            "endpoint": "a", "said": found("active"),
+            "witness": {"endpoint": "b", "said": found("active")}});
+        let lines = lines(&job(json!({"kind": "active", "end": 9000}), evidence));
+        let expected = [
+            "  deal 7 on f01000: active, ends 9000",
+            "    read at epoch 500, final, tipset b1 +2",
+            "    a: deal on f01000, 100 to 9000, in sector 3 since 99; sector active in deadline 4, \
+             partition 0 (StateMinerPartitions)",
+            "    b: the same",
+            "  It was not looked at yet.",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn of_a_disagreement_both_answers_stand_side_by_side() {
+        let gone = json!({"deal": {"method": "m", "answer": "not_found", "next_id": 900}});
+        let why = json!({"disagreement": {"first": "faulty", "second": "terminated"}});
+        let evidence = json!({"epoch": 500, "tipset": ["b1"], "finalized": true, "endpoint": "a",
+            "said": found("faulty"), "witness": {"endpoint": "b", "said": gone}});
+        let lines = lines(&job(json!({"kind": "unknown", "why": why}), evidence));
+        assert!(lines[0].ends_with("unknown: the endpoints disagree, faulty or terminated"));
+        assert!(
+            lines[2].starts_with("    a: deal on f01000") && lines[2].contains("sector faulty")
+        );
+        assert_eq!(lines[3], "    b: no such deal, the next id is 900");
+    }
+
+    #[test]
+    fn what_an_earlier_or_a_later_version_says_is_shown_as_far_as_it_goes() {
+        let before = json!({"epoch": 5, "tipset": [], "finalized": false, "endpoint": "a"});
+        let lines = lines(&job(json!({"kind": "half_proven"}), before));
+        assert!(lines[0].ends_with("half proven"), "{lines:?}");
+        assert!(lines[1].contains("not final") && lines[2].contains("from a"), "{lines:?}");
+    }
+}
