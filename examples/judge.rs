@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use raas_core::{sector_of, verdict};
 use raas_lotus::LotusChain;
 use raas_lotus_jsonrpc::{JsonRpcLotus, JsonRpcLotusConfig};
-use raas_types::{DealId, DealMemory, DealReading, ListedDeal, Provenance, Said, Verdict::Faulty};
+use raas_types::{DealId, DealMemory, DealReading, ListedDeal, Provenance, Said};
 use serde_json::json;
 
 #[tokio::main]
@@ -23,16 +23,16 @@ pub(crate) async fn run(args: Vec<String>, out: &mut impl std::io::Write) -> Res
     let mut health = node.sectors(&sectors, &at).await.into_iter();
     for (id, deal) in ids.into_iter().zip(deals) {
         let by = if let DealReading::Found(d) = &deal { Some(d.proposal.provider) } else { None };
-        let sector = sector_of(&deal);
-        let said = Said { deal, sector: sector.and_then(|_| health.next()) };
+        let said = Said { sector: sector_of(&deal).and_then(|_| health.next()), deal };
         let listed = ListedDeal { deal: id, provider: by.unwrap_or_default() };
         let memory = DealMemory::first_heard(listed, Provenance::Contract, Default::default());
         let verdict = verdict(&said.deal, said.sector.as_ref(), &memory, at.epoch);
-        let since = if let Faulty { since, .. } = verdict { Some(since.epoch()) } else { None };
-        let kind = verdict.kind();
+        let (kind, known) = (verdict.kind(), json!(verdict));
+        let (is, since) = known["since"].as_object().and_then(|s| s.iter().next()).unzip();
         let row = json!({"deal": id, "verdict": kind, "provider": by.map(|p| p.to_string()),
-            "sector": sector.map(|s| s.number), "since": since, "epoch": at.epoch,
-            "tipset": at.key, "endpoint": node.endpoint(), "said": said});
+            "sector": sector_of(&said.deal).map(|s| s.number), "since": since, "since_is": is,
+            "epoch": at.epoch, "finalized": true, "tipset": at.key, "endpoint": node.endpoint(),
+            "said": said});
         let text = if json.is_empty() { format!("{id}: {kind} {row:#}") } else { row.to_string() };
         writeln!(out, "{text}")?;
     }

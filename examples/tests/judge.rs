@@ -76,6 +76,13 @@ async fn each_deal_gets_its_verdict_in_every_dialect() {
         assert_eq!((&lines[0]["since"], &lines[3]["sector"]), (&Value::Null, &Value::Null));
         let since = if dates_faults { json!(fault) } else { lines[1]["epoch"].clone() };
         assert_eq!(lines[1]["since"], since, "{}", lines[1]);
+        let is = if dates_faults { "exact" } else { "observed" };
+        assert_eq!((&lines[1]["since_is"], &lines[0]["since_is"]), (&json!(is), &Value::Null));
+        assert!(lines.iter().all(|line| line["finalized"] == true), "{out}");
+        let words = judged(&[&url, &ids[1]]).await.expect("a verdict");
+        for told in [format!("\"since\": {since}"), format!("\"since_is\": \"{is}\"")] {
+            assert!(words.contains(&told), "{told} in {words}");
+        }
     }
 }
 
@@ -85,7 +92,7 @@ async fn in_words_the_verdict_comes_first_and_the_evidence_below() {
     let devnet = Devnet::start(DevnetConfig::new(dir.path())).await.expect("a devnet");
     let out = judged(&[&devnet.urls().lotus, "99999999"]).await.expect("a verdict");
     assert!(out.starts_with("99999999: never_existed {\n"), "{out}");
-    assert!(out.contains("\"next_id\""), "{out}");
+    assert!(out.contains("\"next_id\"") && out.contains("\"finalized\": true"), "{out}");
 }
 
 #[tokio::test]

@@ -2,7 +2,13 @@
 
 mod support;
 
-use std::{fs, path::PathBuf, process::Output, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+    time::Duration,
+};
 
 use raas_deal_status_evm::SigningKey;
 use raas_devnet::RpcMode;
@@ -87,6 +93,8 @@ async fn with_two_nodes_of_one_chain_all_is_well() {
     told.says("ok lotus localhost", "takes batches of 100");
     told.says("ok lotus localhost", "by partition");
     told.says("ok lotus localhost", "faults dated exactly");
+    told.says("ok lotus localhost", "looks back two days");
+    told.says("ok lotus localhost", "tells when deadlines end");
     told.says("ok endpoints", "one chain");
     told.says("ok contract", "answers like a DealStatus contract");
     told.says("ok funds of 0x", " FIL");
@@ -262,7 +270,9 @@ async fn a_token_that_allows_more_than_reading_is_warned_of() {
     told.says("warn lotus localhost", "read, write: more than a reader needs");
 }
 
-/// A database of a newer version, one that is none, and one that a node is working on.
+/// What was there before it came is there afterwards: also what a start of the node would tidy up or
+/// bring up to date. A database of this version, of an older one, of one that a node is working on, and
+/// one that is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_is_looked_into_unless_a_node_works_on_it() {
     let ward = Ward::open().await;
@@ -272,21 +282,38 @@ async fn the_store_is_looked_into_unless_a_node_works_on_it() {
     pass.args(["run", "--once", "--config"]).arg(ward.dir.path().join("raas.toml"));
     let pass = tokio::task::spawn_blocking(move || pass.output()).await.expect("it runs");
     assert_eq!(pass.as_ref().expect("it runs").status.code(), Some(0), "{pass:?}");
+    let node_dir = ward.dir.path().join("node");
+    let (database, part) = (node_dir.join("raas.sqlite"), node_dir.join("blobs/.part-x"));
+    fs::write(&part, "half a file").expect("written");
+    let before = files(&node_dir);
     let told = visit(&ward, &config).await;
     told.says("ok store", "is writable");
-    told.says("ok store", "the database opens");
+    told.says("ok store", "the database is of this version");
+    assert_eq!(files(&node_dir), before);
 
-    let database: PathBuf = ward.dir.path().join("node/raas.sqlite");
+    let bytes = fs::read(&database).expect("a database");
+    let older = [&bytes[..60], &1u32.to_be_bytes(), &bytes[64..]].concat();
+    fs::write(&database, &older).expect("written");
+    let before = files(&node_dir);
+    let told = visit(&ward, &config).await;
+    told.says("ok store", "of an older version: the next start brings it up to date");
+    assert_eq!(files(&node_dir), before);
+    fs::write(&database, bytes).expect("written");
+
     let listen = format!("{config}[api]\nlisten = \"{}\"\n", free_address());
     fs::write(ward.dir.path().join("raas.toml"), &listen).expect("written");
     let mut run = raas();
     run.args(["run", "--json", "--config"]).arg(ward.dir.path().join("raas.toml"));
     let node = tokio::task::spawn_blocking(move || support::Process::start(&mut run));
     let node = node.await.expect("it runs");
+    // Its start removed what an earlier run left; this is of its own.
+    assert!(!part.exists());
+    fs::write(&part, "half a file").expect("written");
     let told = visit(&ward, &listen).await;
     told.ends("warn", 0);
     told.says("ok store", "a node is working on the database");
     told.says("ok node", "no alert stands");
+    assert!(part.exists());
     node.kill();
 
     fs::remove_file(database.with_extension("sqlite-wal")).ok();
@@ -296,6 +323,15 @@ async fn the_store_is_looked_into_unless_a_node_works_on_it() {
     let told = visit(&ward, &config).await;
     told.ends("fail", 1);
     told.says("fail store", "cannot be read");
+}
+
+/// All files below a directory, and what is in them.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("one").path());
+    let (dirs, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().map(|path| (path.clone(), fs::read(path).expect("a file")));
+    let below = dirs.iter().flat_map(|dir| self::files(dir));
+    files.chain(below).collect()
 }
 
 /// An address at which nobody listens now.

@@ -85,6 +85,9 @@ pub struct DealAnswer {
     /// Where it is not found: the id that the market gives next. A deal below it was made once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_id: Option<u64>,
+    /// The method by which that id is learned; present where the deal is not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_id_method: Option<String>,
     /// Why there was no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -94,7 +97,8 @@ pub struct DealAnswer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SectorAnswer {
-    /// The method by which its health was learned.
+    /// The method by which its health was learned; where there is no health to tell, those of which one
+    /// was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Whether the provider knows it.
@@ -111,6 +115,9 @@ pub struct SectorAnswer {
     /// The last epoch of the first deadline that was not proven, where the endpoint can tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_missed: Option<i64>,
+    /// The method by which that epoch was learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_missed_method: Option<String>,
     /// When the sector expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration: Option<i64>,

@@ -9,6 +9,7 @@ mod data;
 mod evidence;
 mod job;
 mod problem;
+mod ready;
 mod register;
 
 pub use alert::{AlertList, AlertView};
@@ -19,6 +20,7 @@ pub use job::{
     TermsView, TransactionView,
 };
 pub use problem::{Problem, RegisterProblem};
+pub use ready::{EndpointView, Ready};
 pub use register::{
     OneOrMany, RegisterRequest, RegisterResponse, RegisterResult, RegisterStatus, RenewalTerms,
     RepairTerms, ReplicationTerms, Span,

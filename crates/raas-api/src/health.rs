@@ -8,6 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use raas_api_types::{EndpointView, Ready};
 use raas_runtime::EndpointStatus;
 use serde_json::json;
 
@@ -20,21 +21,20 @@ pub(crate) async fn healthz() -> Response {
 
 /// `GET /readyz`: 200 when the last pass got through the gate, with the endpoints of the chain and why
 /// those are not believed that are not; else 503 with the reason.
-pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
+pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<Json<Ready>, Failure> {
     let status = shared.node().status();
     match (status.gated, status.epoch) {
         (None, Some(epoch)) => {
-            let endpoints = shared.node().endpoints_status();
-            let endpoints = endpoints.into_iter().map(|EndpointStatus { endpoint, set_aside, .. }| {
-                json!({ "endpoint": endpoint, "set_aside": set_aside })
-            });
-            let endpoints: Vec<_> = endpoints.collect();
-            let body = json!({ "status": "ready", "epoch": epoch, "endpoints": endpoints });
-            Ok(Json(body).into_response())
+            let endpoints = shared.node().endpoints_status().into_iter().map(endpoint).collect();
+            Ok(Json(Ready { status: "ready".to_owned(), epoch: epoch.get(), endpoints }))
         }
         (Some(reason), _) => Err(not_ready(reason)),
         (None, None) => Err(not_ready("no pass has been run yet".to_owned())),
     }
+}
+
+fn endpoint(EndpointStatus { endpoint, set_aside, .. }: EndpointStatus) -> EndpointView {
+    EndpointView { endpoint, set_aside }
 }
 
 fn not_ready(reason: String) -> Failure {

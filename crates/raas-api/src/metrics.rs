@@ -106,7 +106,7 @@ fn of_trouble(registry: &mut Registry, node: &Node) {
     registry.register("endpoint_set_aside", help, aside);
     let alerts = Family::<Alert, Gauge>::default();
     // Told as 0 while none stands, so that a rule over them has something to look at.
-    for code in [AlertCode::EndpointAside, AlertCode::Disagreement, AlertCode::WitnessMissing] {
+    for code in AlertCode::ALL {
         alerts.get_or_create(&Alert { code: code.name() }).set(0);
     }
     for alert in node.alerts_standing() {

@@ -272,11 +272,14 @@ async fn a_job_shows_its_replicas_orders_and_transactions() {
         (Some("faulty"), Some(47), Some(0))
     );
     assert_eq!((sector.first_missed, sector.next_deadline_end), (Some(400), Some(540)));
+    assert_eq!(sector.first_missed_method.as_deref(), Some("StateSectorExpiration"));
     let witness = evidence.witness.as_ref().unwrap();
     assert_eq!((witness.endpoint.as_str(), witness.said.deal.answer), ("second.example", NotFound));
     assert_eq!((witness.said.deal.next_id, witness.said.deal.end), (Some(900), None));
     let sector = witness.said.sector.as_ref().unwrap();
     assert_eq!((sector.answer, sector.error.as_deref()), (Failed, Some("no answer in time")));
+    assert!(sector.method.as_deref().unwrap().contains("GenerateSectorLocation"), "{sector:?}");
+    assert_eq!(witness.said.deal.next_id_method.as_deref(), Some("StateReadState"));
     assert_eq!((old.start, old.end, old.sector), (Some(100), Some(9000), Some(3)));
     assert_eq!((old.piece.as_deref(), old.replaces), (Some(CID), None));
     assert_eq!((new.deal, new.verdict.as_str(), &new.particulars), (8, "unknown", &Value::Null));

@@ -4,18 +4,18 @@ use std::fmt;
 
 use raas_types::{Cause, EpochDelta};
 
-use crate::{Observation, Plan, Reason};
+use crate::{Plan, Reason};
 
 /// The sentences that tell an operator why the plan is as it is, most general first.
-pub fn explain(plan: &Plan, seen: &Observation) -> Vec<String> {
+pub fn explain(plan: &Plan) -> Vec<String> {
     let mut sentences: Vec<_> = plan.reasons.iter().map(Reason::to_string).collect();
     if plan.steps.is_empty() {
         sentences.push("Nothing is to be done.".to_owned());
     }
-    let wait = plan.next_look.since(seen.at);
+    let wait = plan.next_look.since(plan.at);
     sentences.push(format!(
         "Seen at epoch {}; the next look is at epoch {} at the latest ({}).",
-        seen.at,
+        plan.at,
         plan.next_look,
         in_words(wait)
     ));

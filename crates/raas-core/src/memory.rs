@@ -11,10 +11,6 @@ use crate::{plan::MAX_AGE, verdict::contradicts};
 /// it: one deadline, the shortest time in which a sector's state can change by itself.
 pub const CONFIRMATION: EpochDelta = EpochDelta::DEADLINE;
 
-/// Null rounds in a row at most: with five blocks expected an epoch, one round in 150 has none, and ten
-/// of them never follow each other.
-pub(crate) const NULL_ROUNDS: EpochDelta = EpochDelta::new(10);
-
 /// The memory of a deal after a look that came to `verdict` on that evidence.
 ///
 /// Keeps the proposal and the sector from the first time they are seen, because the chain deletes
@@ -33,7 +29,9 @@ pub fn remember(memory: &DealMemory, verdict: &Verdict, evidence: Evidence) -> D
     }
     let (last_active, first_faulty) = match verdict.kind() {
         VerdictKind::Active => (Some(at), None),
-        VerdictKind::Faulty => (memory.last_active, memory.first_faulty.or(Some(at))),
+        VerdictKind::Faulty => {
+            (memory.last_active, Some(memory.first_faulty.unwrap_or(at).min(at)))
+        }
         _ => (memory.last_active, memory.first_faulty),
     };
     DealMemory {
@@ -62,9 +60,12 @@ pub fn is_confirmed(memory: &DealMemory) -> bool {
 /// Whether what was judged of a deal may have changed since, so that a look at `at` reads it anew. A
 /// replica that is proven stays what it is until its deadline has ended again; whatever else was
 /// found is read at every look.
+///
+/// What was judged at a later epoch than this one was judged on a chain that nobody has any more.
 pub fn is_stale(memory: &DealMemory, at: ChainEpoch) -> bool {
-    let proven = matches!(memory.last, Some((Verdict::Active { .. }, _)));
-    !proven || memory.next_read.is_none_or(|next| next <= at)
+    let stands =
+        matches!(&memory.last, Some((Verdict::Active { .. }, evidence)) if evidence.epoch <= at);
+    !stands || memory.next_read.is_none_or(|next| next <= at)
 }
 
 /// When the chain may say something else of a sector: once its deadline has ended again, and after
@@ -82,7 +83,9 @@ fn next_read(verdict: &Verdict, evidence: &Evidence) -> Option<ChainEpoch> {
     };
     let next = match deadline_end {
         // It has ended, and null rounds keep the state from showing it: at the next tipset it does.
-        Some(end) if end <= evidence.epoch && end + NULL_ROUNDS > evidence.epoch => {
+        Some(end)
+            if end <= evidence.epoch && end + EpochDelta::MAX_NULL_ROUNDS > evidence.epoch =>
+        {
             evidence.epoch + EpochDelta::new(1)
         }
         Some(end) if end > evidence.epoch => end,
@@ -101,7 +104,7 @@ fn suspicion(before: Option<Suspicion>, kind: VerdictKind, at: ChainEpoch) -> Op
         // being over that turns into another (ended, then settled) is the same loss.
         _ => match before {
             Some(before) if is_fault(before.kind) == is_fault(kind) => {
-                Some(Suspicion { kind, first_seen: before.first_seen })
+                Some(Suspicion { kind, first_seen: before.first_seen.min(at) })
             }
             _ => Some(Suspicion { kind, first_seen: at }),
         },

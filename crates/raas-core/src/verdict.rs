@@ -10,8 +10,6 @@ use raas_types::{
     OnChainDeal, Said, SectorHealth, SectorId, SectorReading, SectorStatus, Unknown, Verdict,
 };
 
-use crate::memory::NULL_ROUNDS;
-
 /// The sector that must be read to judge a deal; `None` where the deal alone decides.
 pub fn sector_of(deal: &DealReading) -> Option<SectorId> {
     let DealReading::Found(OnChainDeal { proposal, activation: Some(activation) }) = deal else {
@@ -70,12 +68,34 @@ pub fn corroborate(first: Verdict, second: Verdict) -> Verdict {
         Verdict::Unknown { why } => *why == Unknown::ProviderMismatch,
         _ => true,
     };
-    if agree(&first, &second) || !known(&first) {
+    if let Some(both) = together(&first, &second) {
+        both
+    } else if !known(&first) {
         first
     } else if !known(&second) {
         second
     } else {
         disagreement(&first, &second)
+    }
+}
+
+/// What both say, where they say the same. One endpoint may date a fault better than the other.
+fn together(first: &Verdict, second: &Verdict) -> Option<Verdict> {
+    use FaultSince::{Exact, Observed};
+    if first == second {
+        return Some(first.clone());
+    }
+    match (first, second) {
+        (Verdict::Faulty { since: one, end }, Verdict::Faulty { since: other, end: other_end })
+            if end == other_end =>
+        {
+            match (one, other) {
+                (Exact(_), Exact(_)) => None,
+                (Exact(_), Observed(_)) | (Observed(_), Observed(_)) => Some(first.clone()),
+                (Observed(_), Exact(_)) => Some(second.clone()),
+            }
+        }
+        _ => None,
     }
 }
 
@@ -90,18 +110,6 @@ fn proposals_differ(first: &DealReading, second: &DealReading) -> bool {
             !same_terms(&first.proposal, &second.proposal)
         }
         _ => false,
-    }
-}
-
-/// One endpoint may date a fault better than the other; whatever else they say is the same.
-fn agree(first: &Verdict, second: &Verdict) -> bool {
-    use FaultSince::Exact;
-    match (first, second) {
-        (Verdict::Faulty { since, end }, Verdict::Faulty { since: other, end: other_end }) => {
-            let dates_differ = matches!((since, other), (Exact(_), Exact(_))) && since != other;
-            end == other_end && !dates_differ
-        }
-        _ => first == second,
     }
 }
 
@@ -176,12 +184,19 @@ fn found_in_state(
     }
 }
 
+/// From when on a fault counts. The chain's own date is believed unless it cannot be: a sector that
+/// was seen to be proven long after it did not miss that proof. Not quite at once, as null rounds hide
+/// an end for a while, and a proof is found wrong up to a dispute window after its deadline.
 fn fault_since(status: &SectorStatus, memory: &DealMemory, at: ChainEpoch) -> FaultSince {
-    // What was seen to be proven after that did not miss it: an earlier date is not believed.
-    let proven_since =
-        |exact: ChainEpoch| memory.last_active.is_some_and(|seen| exact + NULL_ROUNDS < seen);
-    if let Some(exact) = status.first_missed.filter(|exact| !proven_since(*exact)) {
-        return FaultSince::Exact(exact);
+    const SEEN_AFTER: EpochDelta = EpochDelta::new(
+        EpochDelta::DISPUTE_WINDOW.get()
+            + EpochDelta::DEADLINE.get()
+            + EpochDelta::MAX_NULL_ROUNDS.get(),
+    );
+    let last_active = memory.last_active.filter(|seen| *seen <= at);
+    let is_refuted = |exact: ChainEpoch| last_active.is_some_and(|seen| exact + SEEN_AFTER < seen);
+    match status.first_missed {
+        Some(exact) if !is_refuted(exact) => FaultSince::Exact(exact),
+        _ => FaultSince::Observed(last_active.or(memory.first_faulty).unwrap_or(at).min(at)),
     }
-    FaultSince::Observed(memory.last_active.or(memory.first_faulty).unwrap_or(at))
 }

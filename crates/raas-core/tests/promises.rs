@@ -395,7 +395,7 @@ fn an_aggregator_that_cannot_be_reached_is_left_alone_until_it_may_be() {
     world.aggregators = vec![AggregatorView { unavailable_until: Some(until), ..keyed() }];
     let waiting = plan(&job(2), &world);
     assert_eq!((waiting.steps.as_slice(), waiting.next_look), ([].as_slice(), until));
-    let words = explain(&waiting, &world).join("\n");
+    let words = explain(&waiting).join("\n");
     let said = format!("keyed could not be reached; it is asked again at epoch {until}");
     assert!(words.contains(&said), "{words}");
     world.at = until;
@@ -440,7 +440,7 @@ fn fruitless_orders_make_the_target_unreachable_and_pause_ever_longer() {
     let plan = plan(&job(3), &world);
     assert_eq!(plan.steps, [], "after two in vain the pause is two days");
     assert!(plan.reasons.contains(&Reason::TargetUnreachable { have: 1, target: 3 }));
-    let words = explain(&plan, &world).join("\n");
+    let words = explain(&plan).join("\n");
     assert!(words.contains("target unreachable: 1 of 3"), "{words}");
 }
 
@@ -493,7 +493,7 @@ fn a_forged_listing_does_not_keep_a_job_from_counting_what_it_found() {
 fn every_order_has_its_reason_in_words() {
     let world = seen(vec![active(1), faulty(2, EpochDelta::days(2))]);
     let plan = plan(&job(2), &world);
-    let words = explain(&plan, &world).join("\n");
+    let words = explain(&plan).join("\n");
     assert!(words.contains("A deal is ordered from keyed to replace deal 2"), "{words}");
     assert!(words.contains("Deal 2 is lost: faulty"), "{words}");
 }
@@ -509,7 +509,7 @@ fn bytes_that_nobody_has_are_awaited_and_the_sources_are_named() {
     world.data = DataView::Missing { tried: vec!["gateway g: 404".to_owned()], retry_at };
     let waiting = plan(&job(2), &world);
     assert_eq!(waiting.steps, []);
-    assert!(explain(&waiting, &world).join("\n").contains("gateway g: 404"));
+    assert!(explain(&waiting).join("\n").contains("gateway g: 404"));
     world.at = retry_at;
     assert_eq!(plan(&job(2), &world).steps, [Step::Fetch]);
 }

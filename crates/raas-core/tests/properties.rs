@@ -249,7 +249,7 @@ proptest! {
             prop_assert_eq!(again, Vec::<Cause>::new());
         }
         prop_assert!(first.next_look > world.at || world.at == ChainEpoch::new(i64::MAX));
-        prop_assert!(!explain(&first, &world).is_empty());
+        prop_assert!(!explain(&first).is_empty());
     }
 
     #[test]

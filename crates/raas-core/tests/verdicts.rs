@@ -113,11 +113,16 @@ fn a_fault_counts_from_the_first_missed_proof_where_the_chain_tells_it() {
     assert_eq!(judge(&status, &unseen()), FaultSince::Observed(epoch(START + 9000)));
     status.first_missed = Some(epoch(START + 5000));
     assert_eq!(judge(&status, &seen_active()), FaultSince::Exact(epoch(START + 5000)));
-    // It was seen to be proven at START + 100, as far as null rounds let it show.
-    status.first_missed = Some(epoch(START + 90));
-    assert_eq!(judge(&status, &seen_active()), FaultSince::Exact(epoch(START + 90)));
-    status.first_missed = Some(epoch(START + 89));
+    // It was seen to be proven at START + 100: as far as null rounds let it show, and unless a proof
+    // was disputed.
+    status.first_missed = Some(epoch(START + 100 - 1_870));
+    let exact = FaultSince::Exact(epoch(START + 100 - 1_870));
+    assert_eq!(judge(&status, &seen_active()), exact);
+    status.first_missed = Some(epoch(START + 100 - 1_871));
     assert_eq!(judge(&status, &seen_active()), FaultSince::Observed(epoch(START + 100)));
+    // What is remembered of a later epoch than this one was seen on a chain that is no more.
+    let ahead = DealMemory { last_active: Some(epoch(END - 1)), ..seen_active() };
+    assert_eq!(judge(&status, &ahead), FaultSince::Exact(epoch(START + 100 - 1_871)));
 }
 
 #[test]
@@ -271,6 +276,7 @@ fn two_endpoints_that_say_different_things_leave_the_replica_unknown() {
 
     let (exact, observed) = (FaultSince::Exact(epoch(1)), FaultSince::Observed(epoch(9)));
     assert_eq!(corroborate(fault(exact), fault(observed)), fault(exact));
+    assert_eq!(corroborate(fault(observed), fault(exact)), fault(exact), "whoever dates it");
     let dates = corroborate(fault(exact), fault(FaultSince::Exact(epoch(2))));
     assert_eq!(dates.kind(), VerdictKind::Unknown);
 }
@@ -306,6 +312,7 @@ fn a_proven_replica_is_read_again_when_its_deadline_has_ended_and_within_a_day()
     let memory = seen(&active, Some(START + 1700), START);
     assert!(!is_stale(&memory, epoch(START + 1699)));
     assert!(is_stale(&memory, epoch(START + 1700)));
+    assert!(is_stale(&memory, epoch(START - 1)), "it was judged later, on another chain");
     let fault = Verdict::Faulty { since: FaultSince::Exact(epoch(1)), end: epoch(END) };
     for verdict in [fault, Verdict::Gone, Verdict::Unknown { why: Unknown::NextId }] {
         let memory = seen(&verdict, Some(START + 1700), START);

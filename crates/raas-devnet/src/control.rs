@@ -18,7 +18,8 @@
 //!                                    "deadline": 42, "piece": "baga...", "piece_size": 512}
 //! POST providers/{id}/{action}      fault, recover, terminate, offline, online, corrupt, honest
 //! POST providers/{id}/sectors/{number}/{action}
-//!                                   declare_fault, recover, terminate; {"swallow_deal": true}
+//!                                   declare_fault, recover, lose_dispute,
+//!                                   terminate; {"swallow_deal": true}
 //! POST providers/{id}/deadlines/{deadline}/compact
 //! POST deals/{id}/settle
 //! POST aggregator                   any of its settings

@@ -8,6 +8,7 @@ use jsonrpsee::core::{
     params::{ArrayParams, BatchRequestBuilder},
 };
 use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
 
 use crate::{
     JsonRpcLotus,
@@ -76,13 +77,16 @@ pub(crate) struct Asking<'a> {
     key: Box<RawValue>,
     answered: AtomicUsize,
     lost: AtomicUsize,
+    /// Set when the size of batches was asked after, which a reading does once, however it ends.
+    in_doubt: OnceCell<()>,
 }
 
 impl<'a> Asking<'a> {
     pub(crate) fn new(lotus: &'a JsonRpcLotus, key: &wire::Key) -> Result<Self, Trouble> {
         let key = serde_json::value::to_raw_value(key);
         let key = key.map_err(|error| Trouble::Garbled(format!("the tipset's key: {error}")))?;
-        Ok(Self { lotus, key, answered: AtomicUsize::new(0), lost: AtomicUsize::new(0) })
+        let (answered, lost) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Ok(Self { lotus, key, answered, lost, in_doubt: OnceCell::new() })
     }
 
     /// Whether the endpoint left so much unanswered that it is not worth asking on.
@@ -127,6 +131,9 @@ impl<'a> Asking<'a> {
                 Err(trouble) if part.len() > 1 && trouble.asks_for_less() => {
                     if trouble.refuses_batches() {
                         known.batch_refused(part.len());
+                    } else if trouble.may_refuse_batches() {
+                        // Or something in it is not liked, of which the next batch is free.
+                        self.in_doubt.get_or_init(|| self.lotus.batches_in_doubt()).await;
                     }
                     let (first, rest) = part.split_at(part.len() / 2);
                     parts.extend([rest, first]);

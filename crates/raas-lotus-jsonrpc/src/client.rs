@@ -103,7 +103,7 @@ impl JsonRpcLotus {
     /// The endpoint says which network it is of. What is remembered of another's providers is wrong
     /// here.
     pub(crate) fn heard_of_network(&self, name: String) {
-        if self.known.is_other_network(&name) {
+        if self.known.hear_network(&name) {
             tracing::warn!(endpoint = self.endpoint, network = name, "another network than before");
             self.places.clear();
             self.providers.clear();

@@ -22,7 +22,7 @@ pub struct JsonRpcLotusConfig {
     /// How long connecting may take; 5 s.
     pub connect_timeout: Duration,
     /// How far below the head a tipset is held to be final where the endpoint does not say; 900
-    /// epochs, the chain's own bound (FILECOIN finality).
+    /// epochs, the bound of expected consensus (lotus `build/buildconstants`).
     pub finality_fallback: EpochDelta,
     /// Items in one batch, 1 to 100; 100. An endpoint that takes fewer is found out by asking.
     pub max_batch: usize,

@@ -1,7 +1,5 @@
 //! Market deals, each found, not found or failed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jsonrpsee::core::params::ArrayParams;
 use raas_types::{DealId, DealReading, OnChainDeal, Tipset};
 use serde_json::value::RawValue;
@@ -26,24 +24,29 @@ impl JsonRpcLotus {
             Ok(asking) => asking,
             Err(trouble) => return failed(self.failure(trouble)),
         };
-        let distinct: BTreeSet<_> = ids.iter().copied().collect();
-        let distinct: Vec<_> = distinct.into_iter().map(DealQuestion).collect();
-        let readings = asking.ask(&distinct).await;
-        let readings = distinct.iter().zip(readings).map(|(DealQuestion(id), reading)| {
-            let failed = |why| DealReading::Failed(self.failure(why));
-            (*id, reading.unwrap_or_else(failed))
-        });
-        let mut readings: BTreeMap<_, _> = readings.collect();
+        let mut distinct = ids.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let questions: Vec<_> = distinct.iter().copied().map(DealQuestion).collect();
+        let readings = asking.ask(&questions).await;
+        let failed = |why: String| DealReading::Failed(self.failure(why));
+        let readings = readings.into_iter().map(|reading| reading.unwrap_or_else(failed));
+        let mut readings: Vec<_> = readings.collect();
 
         let missing = |reading: &DealReading| matches!(reading, DealReading::NotFound { .. });
-        if readings.values().any(missing) {
+        if readings.iter().any(missing) {
             let next_id = self.next_deal_id(key).await;
-            for reading in readings.values_mut().filter(|reading| missing(reading)) {
+            for reading in readings.iter_mut().filter(|reading| missing(reading)) {
                 *reading = DealReading::NotFound { next_id };
             }
         }
+        if distinct == ids {
+            // As most who ask have them; a hundred thousand readings need not be copied.
+            return readings;
+        }
+        let reading = |id| readings.get(distinct.binary_search(id).ok()?).cloned();
         let failed = || DealReading::Failed(self.failure("no answer"));
-        ids.iter().map(|id| readings.get(id).cloned().unwrap_or_else(failed)).collect()
+        ids.iter().map(|id| reading(id).unwrap_or_else(failed)).collect()
     }
 
     /// What tells a deal that is gone from one that never was; without it a deal is still missing.

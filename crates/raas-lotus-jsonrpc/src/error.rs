@@ -47,28 +47,39 @@ impl Trouble {
     }
 
     /// Whether the node has no such method, or none for us: -32601 in Lotus, its gateway and
-    /// Forest, -32001 in Forest for methods that it knows and does not carry out, -32004 in proxies
-    /// (EIP-1474).
+    /// Forest, -32001 in Forest for methods that it knows and does not carry out, -32003 in Forest
+    /// for those that the token does not allow, -32004 in proxies (EIP-1474), which also number it as
+    /// they like and say it in words.
     pub(crate) fn is_missing_method(&self) -> bool {
-        matches!(self, Self::Rpc { code: -32601 | -32001 | -32004, .. })
-    }
-
-    /// Whether fewer items at a time may be answered: the batch is refused for what it is, or its
-    /// answer would be too large. Not being heard, and 429, say nothing of size.
-    pub(crate) fn asks_for_less(&self) -> bool {
-        self.refuses_batches() || matches!(self, Self::TooLarge)
-    }
-
-    /// Whether a batch of this size is not taken. -32010 is a batch too large (jsonrpsee's servers,
-    /// so Forest); one object with an error of the protocol, or HTTP 400 or 413, is what servers
-    /// give that know no batches.
-    pub(crate) fn refuses_batches(&self) -> bool {
         match self {
-            Self::BatchRefused { code: -32010 | -32602..=-32600 | -32700, .. } => true,
-            Self::BatchRefused { message, .. } => message.to_lowercase().contains("batch"),
-            Self::Http(status) => matches!(status, 400 | 413),
+            Self::Rpc { code: -32601 | -32001 | -32003 | -32004, .. } => true,
+            Self::Rpc { message, .. } => says_no_method(message),
             _ => false,
         }
+    }
+
+    /// Whether fewer items at a time may be answered: the batch is refused, for what it is or for a
+    /// reason that is not said, or its answer would be too large. Not being heard, and 429, say
+    /// nothing of size.
+    pub(crate) fn asks_for_less(&self) -> bool {
+        self.refuses_batches() || self.may_refuse_batches() || matches!(self, Self::TooLarge)
+    }
+
+    /// Whether it is said that a batch of this size is not taken: -32010 is a batch too large
+    /// (jsonrpsee's servers, so Forest), HTTP 413 a body too large.
+    pub(crate) fn refuses_batches(&self) -> bool {
+        match self {
+            Self::BatchRefused { code: -32010, .. } | Self::Http(413) => true,
+            Self::BatchRefused { message, .. } => message.to_lowercase().contains("batch"),
+            _ => false,
+        }
+    }
+
+    /// Whether it may be for its size, or for being one, that a batch is not taken: HTTP 400, or one
+    /// object with an error of the protocol, is what servers give that know no batches, and what
+    /// proxies give for much else.
+    pub(crate) fn may_refuse_batches(&self) -> bool {
+        matches!(self, Self::Http(400) | Self::BatchRefused { code: -32602..=-32600 | -32700, .. })
     }
 
     /// Whether the endpoint may no longer be what it was found to be: it was away, or misses a
@@ -81,6 +92,7 @@ impl Trouble {
     pub(crate) fn into_error(self, endpoint: &str) -> Error {
         let endpoint = endpoint.to_owned();
         let reason = self.to_string();
+        let is_missing_method = self.is_missing_method();
         match self {
             Self::Http(408 | 429 | 500..)
             | Self::Throttled { .. }
@@ -89,13 +101,13 @@ impl Trouble {
             | Self::BatchRefused { .. }
             | Self::Unreachable(_) => Error::Unavailable { endpoint, reason },
             Self::Http(_) => Error::Refused { endpoint, reason },
-            Self::Rpc { .. } if self.is_missing_method() => {
-                let reason = format!("{reason}; give a full node's API, at /rpc/v1");
-                Error::Refused { endpoint, reason }
-            }
             // Forest for a method that the token does not allow.
             Self::Rpc { code: -32003, .. } => {
                 let reason = format!("{reason}; check the token's permissions");
+                Error::Refused { endpoint, reason }
+            }
+            Self::Rpc { .. } if is_missing_method => {
+                let reason = format!("{reason}; give a full node's API, at /rpc/v1");
                 Error::Refused { endpoint, reason }
             }
             // lotus-gateway, for state more than a day old (`gateway/node.go`).
@@ -113,6 +125,24 @@ impl Trouble {
 /// disallowed`).
 pub(crate) fn says_too_old(message: &str) -> bool {
     message.contains("lookbacks of more than")
+}
+
+/// Whether a message says of the method that it is not to be had.
+fn says_no_method(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let whats = [
+        "not found",
+        "not supported",
+        "unsupported",
+        "not available",
+        "not allowed",
+        "not enabled",
+        "not implemented",
+        "does not exist",
+        "no such method",
+        "unknown method",
+    ];
+    message.contains("method") && whats.iter().any(|what| message.contains(what))
 }
 
 impl From<RpcError> for Trouble {
@@ -202,6 +232,35 @@ mod tests {
         assert!(said(Trouble::Http(401)).contains("check the token"));
         assert!(said(Trouble::Http(404)).contains("/rpc/v1"));
         assert!(said(rpc(-32003, "missing permission")).contains("permissions"));
+    }
+
+    #[test]
+    fn a_missing_method_is_told_by_its_code_or_in_words() {
+        let words = ["Method Not Supported", "the method is not allowed", "unknown method 'x'"];
+        for trouble in words.map(|said| rpc(-32000, said)) {
+            assert!(trouble.is_missing_method(), "{trouble}");
+        }
+        for trouble in [-32601, -32001, -32003, -32004].map(|code| rpc(code, "?")) {
+            assert!(trouble.is_missing_method(), "{trouble}");
+        }
+        for said in ["deal 9 not found", "sector not found", "busy", "bad method argument"] {
+            assert!(!rpc(1, said).is_missing_method(), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_refused_for_its_size_only_where_that_is_said() {
+        let whole =
+            |code, message: &str| Trouble::BatchRefused { code, message: message.to_owned() };
+        for said in [Trouble::Http(413), whole(-32010, "?"), whole(-1, "Batches are off")] {
+            assert!(said.refuses_batches() && !said.may_refuse_batches(), "{said}");
+        }
+        for unsaid in [Trouble::Http(400), whole(-32600, "?"), whole(-32700, "?")] {
+            assert!(!unsaid.refuses_batches() && unsaid.may_refuse_batches(), "{unsaid}");
+        }
+        for other in [Trouble::Http(502), whole(-32005, "limit exceeded"), Trouble::Timeout] {
+            assert!(!other.asks_for_less(), "{other}");
+        }
     }
 
     #[test]

@@ -22,19 +22,22 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
+    JsonRpcLotus, JsonRpcLotusConfig,
     ask::{Answer, Question as _},
     deals::DealQuestion,
     error::{Trouble, clip},
     exchange::refusal,
     pace::retry_after,
-    sectors::{LocationQuestion, PlaceQuestion},
+    sectors::{
+        DeadlineQuestion, ExpirationQuestion, LocationQuestion, PlaceQuestion, ScheduleQuestion,
+    },
     transport::pair,
     wire,
 };
 
-/// Decoders that one case runs: thirteen shapes, CBOR bare and wrapped, three questions, the pairing
-/// of replies, the refusal of a batch, texts.
-const DECODERS: u32 = 13 + 2 + 3 + 1 + 1 + 1;
+/// Decoders that one case runs: thirteen shapes, CBOR bare and wrapped, six questions, the pairing of
+/// replies, the refusal of a batch, texts.
+const DECODERS: u32 = 13 + 2 + 6 + 1 + 1 + 1;
 
 const SECTOR: SectorId = SectorId { provider: ProviderId::new(1000), number: SectorNumber::new(9) };
 
@@ -123,7 +126,21 @@ fn questions(bytes: &[u8]) {
     let place = PlaceQuestion(SECTOR).read(result().unwrap());
     assert!(!matches!(place, Ok(None)));
     let _ = LocationQuestion(SECTOR).read(result().unwrap());
+    let _ = ExpirationQuestion(SECTOR).read(result().unwrap());
+    if let Ok(offset) = ScheduleQuestion(SECTOR.provider).read(result().unwrap()) {
+        assert!(EPOCHS.into_iter().all(|at| offset.next_end(47, at) >= at), "{offset:?}");
+    }
+    let key = wire::Key::HEAD;
+    let deadline = DeadlineQuestion::about(&LOTUS, &key, SECTOR);
+    if let Ok(reading) = deadline.read(result().unwrap()) {
+        assert_eq!((reading.statuses.len(), reading.size), (1, bytes.trim_ascii().len()));
+    }
 }
+
+/// Where a deadline is kept when it is read. It asks nobody here.
+static LOTUS: LazyLock<JsonRpcLotus> = LazyLock::new(|| {
+    JsonRpcLotus::new(JsonRpcLotusConfig::new("http://localhost/rpc/v1".parse().unwrap())).unwrap()
+});
 
 /// However replies come, there is one for each question, in their order.
 fn replies(bytes: &[u8]) {
@@ -315,7 +332,7 @@ fn spoil(value: &mut Value, steps: &[prop::sample::Index], with: Value) {
 fn cases() -> ProptestConfig {
     let config = ProptestConfig::default();
     let chosen = std::env::var_os("PROPTEST_CASES").is_some();
-    // 4 x 1000 x 21 decoders: 84 000 executions.
+    // 4 x 1000 x 24 decoders: 96 000 executions.
     ProptestConfig { cases: if chosen { config.cases } else { 1_000 }, ..config }
 }
 
@@ -377,5 +394,15 @@ fn what_is_not_bent_decodes() {
     assert!(any(
         &|bytes| each::<wire::List<wire::Partition>>(bytes).is_some_and(|l| l.0.len() == 2)
     ));
-    assert_eq!(DECODERS, 21, "as `cases` reckons with");
+    let asked = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).ok()?;
+        RawValue::from_string(text).ok().map(Answer::Result)
+    };
+    let (schedule, expiration) = (ScheduleQuestion(SECTOR.provider), ExpirationQuestion(SECTOR));
+    assert!(any(&|bytes| asked(bytes).is_some_and(|answer| schedule.read(answer).is_ok())));
+    assert!(any(&|bytes| asked(bytes).is_some_and(|answer| expiration.read(answer).is_ok())));
+    let key = wire::Key::HEAD;
+    let deadline = DeadlineQuestion::about(&LOTUS, &key, SECTOR);
+    assert!(any(&|bytes| asked(bytes).is_some_and(|answer| deadline.read(answer).is_ok())));
+    assert_eq!(DECODERS, 24, "as `cases` reckons with");
 }

@@ -71,15 +71,20 @@ impl Known {
         }
     }
 
-    /// What is known; nothing when it is doubted or old.
+    /// What is known. Where it is doubted or old, that is nothing any more: all facts are forgotten
+    /// first, the limit of batches with them, and the doubt is settled.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = self.lock();
         let old = facts.since.is_some_and(|since| since.elapsed() > MAX_AGE);
         if self.doubted.swap(false, Ordering::Relaxed) || old {
-            *facts = Facts::default();
-            self.batch_limit.store(self.most, Ordering::Relaxed);
+            self.forget(&mut facts);
         }
         facts.clone()
+    }
+
+    fn forget(&self, facts: &mut Facts) {
+        *facts = Facts::default();
+        self.batch_limit.store(self.most, Ordering::Relaxed);
     }
 
     /// Adds to what is known.
@@ -96,12 +101,13 @@ impl Known {
         }
     }
 
-    /// The network's name, as just heard; gives whether it is another than before.
-    pub(crate) fn is_other_network(&self, name: &str) -> bool {
+    /// Takes the network's name, as just heard. Where it is another than before, everything else that
+    /// was known is forgotten, and `true` given.
+    pub(crate) fn hear_network(&self, name: &str) -> bool {
         let mut facts = self.lock();
         let other = facts.network_name.as_deref().is_some_and(|known| known != name);
         if other {
-            *facts = Facts::default();
+            self.forget(&mut facts);
         }
         facts.since.get_or_insert_with(Instant::now);
         facts.network_name = Some(name.to_owned());
@@ -118,7 +124,7 @@ impl Known {
         let half = (size / 2).max(1);
         self.batch_limit.fetch_min(half, Ordering::Relaxed);
         // Whatever was found out before is wrong now.
-        self.lock().max_batch = None;
+        self.learn(|facts| facts.max_batch = None);
     }
 
     // Facts stand each for themselves, so whatever a panic elsewhere left is good enough.
@@ -259,13 +265,24 @@ mod tests {
         assert_eq!(known.batch_limit(), 100);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_batches_is_old_after_an_hour_though_nothing_else_was_learnt() {
+        let known = Known::new(100);
+        known.batch_refused(100);
+        tokio::time::advance(MAX_AGE + Duration::from_secs(1)).await;
+        known.facts();
+        assert_eq!(known.batch_limit(), 100);
+    }
+
     #[test]
     fn another_network_is_noticed_and_what_was_known_is_forgotten() {
         let known = known();
-        assert!(!known.is_other_network("testnetnet"), "the first name heard");
-        assert!(!known.is_other_network("testnetnet"));
+        assert!(!known.hear_network("testnetnet"), "the first name heard");
+        assert!(!known.hear_network("testnetnet"));
         assert_eq!(known.facts().network_version, Some(28));
-        assert!(known.is_other_network("calibrationnet"));
+        known.batch_refused(100);
+        assert!(known.hear_network("calibrationnet"));
         assert_eq!(known.facts().network_version, None);
+        assert_eq!(known.batch_limit(), 100, "of another endpoint's batches nothing is known");
     }
 }

@@ -16,8 +16,24 @@
 //!
 //! # What an endpoint can do
 //!
-//! Is found out by asking it ([`JsonRpcLotus::capabilities`]), remembered, and asked again when it is
-//! in doubt. Sectors are read in the cheapest way that there is:
+//! Is found out by asking it, remembered, and forgotten when it is in doubt or an hour old. Nobody has
+//! to ask for all of it first:
+//!
+//! | call | finds out before it does its work | learns from what it meets |
+//! |---|---|---|
+//! | [`capabilities`](JsonRpcLotus::capabilities) | everything: a dozen calls, and a batch of each size tried | |
+//! | a reading of sectors | how sectors are read, in one batch of at most six calls | the size of batches |
+//! | a reading of deals | nothing | the size of batches |
+//! | `finalized` | nothing | whether the final tipset is named, or found by distance |
+//! | `network` | nothing | name and version |
+//!
+//! A batch that is refused for its size, and says so, is asked again in halves, and no batch after it
+//! is as large. One that is refused and does not say why (HTTP 400) is asked again in parts as well; what
+//! size the endpoint takes is then found out with calls that nobody can object to, once in a reading, so
+//! that one item which a proxy does not like costs no other reading its batches. What else differs
+//! between kinds of nodes (codes, texts, `null`) is read in each answer, whoever gave it.
+//!
+//! Sectors are read in the cheapest way that there is:
 //!
 //! | endpoint | way | start of a fault |
 //! |---|---|---|
@@ -29,7 +45,7 @@
 //!
 //! The runtime's next pass is the retry. Three things are asked twice, as what came first was no answer:
 //! a request that met *429 Too Many Requests*, once more after the pause when that is short; a batch that
-//! was refused for its size or answered with too much, in parts; and where a sector lies, when the
+//! was refused or answered with too much, in parts; and where a sector lies, when the
 //! partitions there do not hold it.
 //!
 //! What was read at a tipset cannot change there. A pass reads at one tipset, in many readings that touch

@@ -91,6 +91,16 @@ impl JsonRpcLotus {
         Ok(self.known.facts())
     }
 
+    /// Finds out how large a batch may be, where that is not known: a reading was refused one, and not
+    /// told why.
+    pub(crate) async fn batches_in_doubt(&self) {
+        let _probing = self.known.probing.lock().await;
+        if let Err(trouble) = self.probe_batches().await {
+            self.known.doubt(&trouble);
+            tracing::debug!(%trouble, "the size of batches is not known");
+        }
+    }
+
     /// Asks what is not known of these, in one batch where that is possible.
     async fn probe(&self, probes: &[Probe]) -> Result<(), Trouble> {
         let facts = self.known.facts();
@@ -134,7 +144,8 @@ impl JsonRpcLotus {
     }
 
     /// Finds the largest batch that is answered: the configured one, or halves of it down to one.
-    /// Nothing but a refusal of the batch counts: time-outs and 429 say nothing of size.
+    /// Nothing but a refusal of the batch counts, said or not, as there is nothing else to refuse in
+    /// these calls: time-outs and 429 say nothing of size.
     async fn probe_batches(&self) -> Result<(), Trouble> {
         while self.known.facts().max_batch.is_none() {
             let size = self.known.batch_limit();
@@ -145,7 +156,9 @@ impl JsonRpcLotus {
                 }
                 // Half a batch tells nothing.
                 Ok(_) => break,
-                Err(trouble) if size > 1 && trouble.refuses_batches() => {
+                Err(trouble)
+                    if size > 1 && (trouble.refuses_batches() || trouble.may_refuse_batches()) =>
+                {
                     self.known.batch_refused(size);
                 }
                 Err(trouble) => return Err(trouble),
@@ -268,17 +281,7 @@ fn is_there(answer: &Answer) -> Option<bool> {
     match answer {
         _ if !is_reply(answer) => None,
         Answer::Result(_) => Some(true),
-        Answer::Error(trouble @ Trouble::Rpc { code, message }) => {
-            // -32003: not for this token (Forest).
-            Some(!trouble.is_missing_method() && *code != -32003 && !says_no_method(message))
-        }
+        Answer::Error(trouble @ Trouble::Rpc { .. }) => Some(!trouble.is_missing_method()),
         Answer::Error(_) | Answer::Lost(_) => None,
     }
-}
-
-/// Proxies number a missing method as they like.
-fn says_no_method(message: &str) -> bool {
-    let message = message.to_lowercase();
-    let whats = ["not found", "not supported", "not available", "not allowed", "does not exist"];
-    message.contains("method") && whats.iter().any(|what| message.contains(what))
 }

@@ -11,7 +11,11 @@ mod partitions;
 mod schedule;
 
 #[cfg(test)]
-pub(crate) use self::{location::LocationQuestion, partitions::PlaceQuestion};
+pub(crate) use self::{
+    location::LocationQuestion,
+    partitions::{DeadlineQuestion, ExpirationQuestion, PlaceQuestion},
+    schedule::ScheduleQuestion,
+};
 
 pub(crate) use self::deadlines::Deadlines;
 use self::schedule::Ends;

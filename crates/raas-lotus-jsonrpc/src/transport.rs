@@ -88,22 +88,24 @@ where
         &self,
         mut request: Request<'a>,
     ) -> impl Future<Output = Self::MethodResponse> + Send + 'a {
-        if request.params.is_none() {
-            request.params = RawValue::from_string("[]".to_owned()).ok().map(Cow::Owned);
-        }
+        name_params(&mut request);
         let id = request.id.clone().into_owned();
         let called = Called::from([(request.method.to_string(), 1)]);
         let reply = calling(called, self.0.call(request));
         async move { own(&id, reply.await?) }
     }
 
-    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
+    fn batch<'a>(
+        &self,
+        mut batch: Batch<'a>,
+    ) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
         let inner = self.0.clone();
         async move {
             let mut ids = Vec::with_capacity(batch.len());
             let mut called = Called::new();
-            for entry in batch.iter() {
+            for entry in batch.iter_mut() {
                 let Ok(BatchEntry::Call(request)) = entry else { continue };
+                name_params(request);
                 ids.push(request.id.clone().into_owned());
                 match called.get_mut(request.method.as_ref()) {
                     Some(elements) => *elements += 1,
@@ -121,6 +123,13 @@ where
         notification: Notification<'a>,
     ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
         self.0.notification(notification)
+    }
+}
+
+/// Writes no parameters as the empty list.
+fn name_params(request: &mut Request<'_>) {
+    if request.params.is_none() {
+        request.params = RawValue::from_string("[]".to_owned()).ok().map(Cow::Owned);
     }
 }
 
@@ -143,6 +152,10 @@ pub(crate) fn pair(
     ids: Vec<Id<'static>>,
     replies: MiddlewareBatchResponse,
 ) -> MiddlewareBatchResponse {
+    let in_order = replies.len() == ids.len() && replies.iter().map(RawResponse::id).eq(&ids);
+    if in_order {
+        return replies;
+    }
     let mut by_id = HashMap::new();
     for reply in replies {
         match by_id.entry(reply.id().clone().into_owned()) {

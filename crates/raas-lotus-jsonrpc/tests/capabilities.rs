@@ -342,6 +342,47 @@ async fn proxies_say_in_words_that_a_method_is_missing() {
 }
 
 #[tokio::test]
+async fn the_final_tipset_is_found_by_distance_however_its_method_is_said_to_be_missing() {
+    let missing = [
+        (-32601, "what?"),
+        (-32003, "missing permission"),
+        (-32000, "method not found"),
+        (-32000, "Method ChainGetFinalizedTipSet is not allowed"),
+        (1, "the method is not supported"),
+    ];
+    for (code, said) in missing {
+        let server = Server::node(move |method, params| match method {
+            "Filecoin.ChainGetFinalizedTipSet" => Err((code, said.to_owned())),
+            "Filecoin.ChainGetTipSetByHeight" => {
+                assert_eq!(params[0], 6_302_600 - 900);
+                Ok(fixture!("genesis"))
+            }
+            _ => LOTUS.answer(method, params),
+        })
+        .await;
+        let lotus = server.lotus();
+        for _ in 0..2 {
+            assert_eq!(lotus.finalized().await.unwrap().epoch.get(), 0, "{code} {said}");
+        }
+        assert_eq!(server.calls("Filecoin.ChainGetFinalizedTipSet"), 1, "{code} {said}");
+    }
+}
+
+#[tokio::test]
+async fn every_call_has_parameters_in_batches_too() {
+    let server = LOTUS.serve().await;
+    server.lotus().capabilities().await.unwrap();
+    let heard = server.heard();
+    let calls = heard.iter().flat_map(|heard| match &heard.body {
+        Value::Array(calls) => calls.as_slice(),
+        call => std::slice::from_ref(call),
+    });
+    for call in calls {
+        assert!(call["params"].is_array(), "{call}");
+    }
+}
+
+#[tokio::test]
 async fn many_who_read_at_once_probe_once() {
     let server = GATEWAY.serve().await;
     let lotus = server.lotus();

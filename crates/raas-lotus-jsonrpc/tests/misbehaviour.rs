@@ -240,6 +240,44 @@ async fn an_endpoint_without_batches_is_asked_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_batch_refused_for_what_is_in_it_leaves_the_next_as_large() {
+    // A proxy that does not like deal 7, whoever asks with it.
+    let server = Server::start(|request| {
+        let calls = request.as_array().cloned().unwrap_or_else(|| vec![request.clone()]);
+        match calls.iter().any(|call| call["params"][0] == 7) {
+            true => Reply::Status(400, "<html>".to_owned()),
+            false => Reply::Json(each(request, &all_active)),
+        }
+    })
+    .await;
+    let lotus = server.lotus();
+    let readings = lotus.deals(&deal_ids(0..100), &some_tipset()).await;
+    assert_eq!(failures(&readings).len(), 1, "{:?}", failures(&readings));
+    assert!(matches!(readings[7], DealReading::Failed(_)), "{:?}", readings[7]);
+
+    let before = server.heard().len();
+    assert_eq!(failures(&lotus.deals(&deal_ids(100..300), &some_tipset()).await), [""; 0]);
+    assert_eq!(server.heard().len() - before, 2, "batches of 100");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_batches_and_hangs_when_asked_why_is_asked_why_once() {
+    let server = Server::start(|request| match request.as_array() {
+        Some(calls) if calls[0]["method"] == "Filecoin.Version" => Reply::Hang,
+        Some(_) => Reply::Status(400, String::new()),
+        None => Reply::Json(each(request, &all_active)),
+    })
+    .await;
+    let mut config = server.config();
+    config.request_timeout = Duration::from_millis(200);
+    let lotus = JsonRpcLotus::new(config).unwrap();
+    let readings = lotus.deals(&deal_ids(0..400), &some_tipset()).await;
+    assert_eq!(failures(&readings), [""; 0]);
+    let why = server.heard().iter().filter(|h| h.body[0]["method"] == "Filecoin.Version").count();
+    assert_eq!(why, 1);
+}
+
+#[tokio::test]
 async fn an_endpoint_that_takes_nothing_fails_every_item_and_is_soon_left_alone() {
     let server = Server::start(|_| batch_too_large()).await;
     let readings = read(&server, 0..100).await;

@@ -22,6 +22,9 @@ pub enum AlertCode {
 }
 
 impl AlertCode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::EndpointAside, Self::Disagreement, Self::WitnessMissing];
+
     /// The code as JSON and metrics write it.
     pub const fn name(self) -> &'static str {
         match self {

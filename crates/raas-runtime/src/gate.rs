@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     AlertCode, EndpointStatus, Event, Node,
-    endpoints::{Election, Expectations},
+    selection::{Expectations, Selection},
 };
 
-/// The cursor that keeps the last pinned epoch, so that a restart against an endpoint that is behind
-/// is noticed.
+/// The cursor that keeps the last epoch that was agreed to be final, so that a restart against an
+/// endpoint that is behind is noticed.
 const LAST_PIN: &str = "last_pinned_epoch";
 
 /// The cursor that marks the network that a store was made on: the first 8 bytes of the digest of its
@@ -27,7 +27,7 @@ const LEASE: EpochDelta = EpochDelta::DAY;
 
 impl Node {
     /// The tipset to pin a pass to and whom to read, or why there is none.
-    pub(crate) async fn elect(&self, events: &mut Vec<Event>) -> Result<Election, String> {
+    pub(crate) async fn select(&self, events: &mut Vec<Event>) -> Result<Selection, String> {
         let mark = self.cursor(NETWORK).await?;
         let last_pin = self.cursor(LAST_PIN).await?.map(ChainEpoch::new);
         let expected = Expectations {
@@ -35,23 +35,24 @@ impl Node {
             is_foreign: Box::new(move |name| mark.is_some_and(|mark| mark != mark_of(name))),
             max_behind: self.settings().max_behind,
             last_pin,
+            witnesses: self.settings().witnesses.min(self.endpoints().len()),
         };
-        let elected = self.endpoints().elect(&expected, events).await;
+        let selected = self.endpoints().select(&expected, events).await;
         self.alert_endpoints();
-        let election = elected?;
+        let selection = selected?;
         let mut cursors = Vec::new();
         if mark.is_none() {
-            cursors.push((NETWORK.to_owned(), mark_of(&election.network)));
+            cursors.push((NETWORK.to_owned(), mark_of(&selection.network)));
         }
-        if last_pin.is_none_or(|last| last < election.pin.epoch) {
-            cursors.push((LAST_PIN.to_owned(), election.pin.epoch.get()));
+        if last_pin.is_none_or(|last| last < selection.anchor) {
+            cursors.push((LAST_PIN.to_owned(), selection.anchor.get()));
         }
         if !cursors.is_empty() {
             let change = raas_job_store::Change { cursors, ..Default::default() };
             self.store().commit(&change).await.map_err(|e| e.to_string())?;
         }
-        self.lease(&election.pin).await?;
-        Ok(election)
+        self.lease(&selection.pin).await?;
+        Ok(selection)
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<i64>, String> {

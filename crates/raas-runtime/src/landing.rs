@@ -67,11 +67,11 @@ impl Node {
     /// Notes that an order is asked after, unless it is just now or was lately.
     fn ask(&self, id: &OrderId, pin: &Tipset) -> Option<Question> {
         let mut asked = self.asked();
-        let lately = |asked: &Asked| asked.under_way || pin.epoch < asked.at + ASK_EVERY;
+        let lately = |asked: &Asked| asked.under_way || self.dated(pin) < asked.at + ASK_EVERY;
         if asked.get(id).is_some_and(lately) {
             return None;
         }
-        asked.insert(id.clone(), Asked { at: pin.epoch, under_way: true });
+        asked.insert(id.clone(), Asked { at: self.dated(pin), under_way: true });
         Some(Question { node: self.clone(), id: id.clone() })
     }
 
@@ -146,7 +146,7 @@ impl Node {
         pin: &Tipset,
     ) -> Result<Option<Event>, String> {
         if self.store().jobs_of(&order.cid).await.map_err(|e| e.to_string())?.is_empty() {
-            order.state = OrderState::Withdrawn { at: pin.epoch };
+            order.state = OrderState::Withdrawn { at: self.dated(pin) };
             self.keep(&order).await?;
         }
         Ok(None)
@@ -169,7 +169,7 @@ impl Node {
             // What is seen to come is not given up so soon.
             time_up = time_up + MAKING;
         }
-        let is_late = pin.epoch >= time_up;
+        let is_late = self.dated(pin) >= time_up;
         let mut fresh = self.fresh_deals(&order, shown, pin).await?;
         // The proof often comes after the deal, and without it the deal cannot be recorded.
         fresh.retain(|(_, proof)| proof.is_some() || !proofs || is_late);
@@ -196,7 +196,7 @@ impl Node {
         error: String,
         pin: &Tipset,
     ) -> Result<Option<Event>, String> {
-        if pin.epoch < self.time_up(&order, latency.times(2)) {
+        if self.dated(pin) < self.time_up(&order, latency.times(2)) {
             return Err(error);
         }
         self.give_up(order, error, pin).await
@@ -208,7 +208,7 @@ impl Node {
         reason: String,
         pin: &Tipset,
     ) -> Result<Option<Event>, String> {
-        order.state = OrderState::Failed { reason: reason.clone(), at: pin.epoch };
+        order.state = OrderState::Failed { reason: reason.clone(), at: self.dated(pin) };
         self.keep(&order).await?;
         Ok(Some(Event::OrderFailed { cid: order.cid, order: order.id, reason }))
     }
@@ -284,9 +284,9 @@ impl Node {
             replaces: order.cause.replaces(),
         };
         let heard = self.store().deal_memories(&order.cid).await.map_err(|e| e.to_string())?;
-        let memory = with_provenance(&heard, listed, provenance, proof, pin);
+        let memory = with_provenance(&heard, listed, provenance, proof, self.dated(pin));
         let ListedDeal { deal, provider } = listed;
-        order.state = OrderState::Landed { deal, provider, at: pin.epoch };
+        order.state = OrderState::Landed { deal, provider, at: self.dated(pin) };
         let change = Change {
             memories: vec![(order.cid, memory)],
             orders: vec![order.clone()],

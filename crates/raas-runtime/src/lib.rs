@@ -1,6 +1,7 @@
 //! Runs RaaS jobs: observe, plan, record, act.
 //!
-//! A [`Node`] owns one adapter per port. A *pass* takes all jobs that are due; a *look* is one CID's
+//! A [`Node`] owns the adapters: one per port, and as many endpoints of the chain, aggregators and sources as
+//! there are. A *pass* takes all jobs that are due; a *look* is one CID's
 //! share of it:
 //!
 //! ```text
@@ -27,6 +28,7 @@ mod error;
 mod gate;
 mod jobs;
 mod landing;
+mod look;
 mod node;
 mod observe;
 mod orders;
@@ -34,6 +36,7 @@ mod pass;
 mod reach;
 mod readings;
 mod report;
+mod selection;
 mod settings;
 mod subject;
 mod transactions;

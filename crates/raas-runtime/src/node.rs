@@ -12,7 +12,7 @@ use raas_deal_status::{DealRecorder, DealStatusSource};
 use raas_job_store::JobStore;
 use raas_lotus::LotusChain;
 use raas_retrieval::{BlobStore, DataSource};
-use raas_types::{AggregatorName, ChainEpoch, OrderId, RpcUsage};
+use raas_types::{AggregatorName, ChainEpoch, OrderId, RpcUsage, Tipset};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::{
     data::MissingData, endpoints::Endpoints, landing::Asked, reach::Away, transfers::Transfers,
 };
 
-/// One adapter per port.
+/// The adapters of a node: one per port, but for the endpoints, aggregators and sources.
 #[derive(Debug)]
 pub(crate) struct Ports {
     pub(crate) chain: Vec<Arc<dyn LotusChain>>,
@@ -45,6 +45,7 @@ struct Inner {
     ports: Ports,
     settings: Settings,
     endpoints: Endpoints,
+    anchor: Mutex<ChainEpoch>,
     alerts: Mutex<Alerts>,
     woken: Notify,
     /// One pass at a time.
@@ -82,6 +83,7 @@ impl Node {
     pub(crate) fn new(ports: Ports, settings: Settings) -> Self {
         let inner = Inner {
             endpoints: Endpoints::new(ports.chain.clone()),
+            anchor: Mutex::default(),
             alerts: Mutex::default(),
             ports,
             settings,
@@ -127,11 +129,11 @@ impl Node {
         let started = Instant::now();
         let before = self.rpc_usage();
         let mut events = Vec::new();
-        let elected = self.elect(&mut events).await;
+        let selected = self.select(&mut events).await;
         let mut report = PassReport::default();
         events.into_iter().for_each(|event| report.event(event));
-        match elected {
-            Ok(election) => self.pass_at(election, &mut report).await,
+        match selected {
+            Ok(selection) => self.pass_at(selection, &mut report).await,
             Err(reason) => {
                 tracing::warn!(%reason, "the gate stays shut");
                 report.gated = Some(reason);
@@ -203,6 +205,20 @@ impl Node {
 
     pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.inner.endpoints
+    }
+
+    /// The last epoch that as many endpoints as must agreed to be final.
+    pub(crate) fn anchor(&self) -> ChainEpoch {
+        *locked(&self.inner.anchor)
+    }
+
+    /// The epoch by which what outlasts a pass is dated: the pin's, where enough endpoints agree.
+    pub(crate) fn dated(&self, pin: &Tipset) -> ChainEpoch {
+        pin.epoch.min(self.anchor())
+    }
+
+    pub(crate) fn set_anchor(&self, epoch: ChainEpoch) {
+        *locked(&self.inner.anchor) = epoch;
     }
 
     pub(crate) fn alerts(&self) -> MutexGuard<'_, Alerts> {

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cid::Cid;
-use raas_core::{combine, is_confirmed, is_stale, judge, remember};
-use raas_types::{DealId, DealMemory, EpochDelta, Job, ListedDeal, Provenance, Tipset, Verdict};
+use raas_core::{MAX_AGE, combine, is_confirmed, is_stale, judge, remember};
+use raas_types::{
+    ChainEpoch, DealId, DealMemory, EpochDelta, Job, ListedDeal, Provenance, Tipset, Verdict,
+};
 
 use crate::{
     Node, PassReport,
@@ -44,7 +46,10 @@ impl Node {
         self.ask_contract(&mut subjects, pin).await;
         let needs_witness = self.needs_witness();
         let stale = |subject: &Subject| -> BTreeSet<DealId> {
-            let is_stale = |id: &DealId| is_stale(&subject.memories[id], pin.epoch);
+            let is_stale = |id: &DealId| {
+                let memory = &subject.memories[id];
+                is_stale(memory, pin.epoch) && (subject.may_count(memory) || is_old(memory, pin))
+            };
             open_deals(subject, needs_witness).filter(is_stale).collect()
         };
         let each: Vec<_> = subjects.iter().map(stale).collect();
@@ -77,7 +82,7 @@ impl Node {
             let listings = self.ports().contract.listings(&cids, window, pin).await;
             for (subject, listing) in subjects.into_iter().zip(listings) {
                 subject.listing = listing.map_err(|e| e.to_string());
-                hear(subject, pin);
+                hear(subject, self.dated(pin));
             }
         }
     }
@@ -174,16 +179,24 @@ fn unwitnessed(subject: &Subject, open: &BTreeSet<DealId>) -> Option<String> {
 }
 
 /// Remembers the deals that the contract lists and that were not known.
-fn hear(subject: &mut Subject, pin: &Tipset) {
+fn hear(subject: &mut Subject, at: ChainEpoch) {
     let Ok(listing) = &subject.listing else { return };
     let room = LISTED_LIMIT.saturating_sub(subject.memories.len());
     let unknown = |listed: &&ListedDeal| !subject.memories.contains_key(&listed.deal);
     let new: Vec<ListedDeal> = listing.all.iter().filter(unknown).take(room).copied().collect();
     for listed in new {
-        let memory = DealMemory::first_heard(listed, Provenance::Contract, pin.epoch);
+        let memory = DealMemory::first_heard(listed, Provenance::Contract, at);
         subject.memories.insert(listed.deal, memory);
         subject.heard.push(listed.deal);
     }
+}
+
+/// Whether a deal was not read for so long that even a stranger's is read again. Anyone may have any
+/// number of deals listed, and have us read them all.
+fn is_old(memory: &DealMemory, pin: &Tipset) -> bool {
+    memory.last.as_ref().is_none_or(|(_, evidence)| {
+        evidence.epoch > pin.epoch || evidence.epoch + MAX_AGE <= pin.epoch
+    })
 }
 
 /// Whether a deal was seen to be over by as many as must see it before money is spent.

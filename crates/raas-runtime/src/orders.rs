@@ -149,7 +149,7 @@ impl Node {
         for (n, intent) in intents.into_iter().enumerate() {
             if n < room {
                 self.send_beside(intent, pin.clone());
-            } else if let Err(error) = self.put_off(&intent.cid, pin.epoch + RETRY).await {
+            } else if let Err(error) = self.put_off(&intent.cid, self.dated(pin) + RETRY).await {
                 report.error(format!("{}: {error}", intent.cid));
             }
         }
@@ -164,7 +164,7 @@ impl Node {
                 Ok(event) => outcome.events.extend(event),
                 Err(error) => {
                     outcome.errors.push(format!("{cid}: {error}"));
-                    if let Err(error) = node.put_off(&cid, pin.epoch + RETRY).await {
+                    if let Err(error) = node.put_off(&cid, node.dated(&pin) + RETRY).await {
                         outcome.errors.push(format!("{cid}: {error}"));
                     }
                 }
@@ -200,7 +200,7 @@ impl Node {
         }
         let shown = shown.iter().filter_map(|deal| deal.deal);
         let known = intent.explained.iter().copied().chain(shown).collect();
-        let mut order = intent.order(known, pin.epoch);
+        let mut order = intent.order(known, self.dated(pin));
         let payload = match BlobPayload::open(self.blobs(), &cid).await {
             Ok(payload) => payload,
             // No aggregator takes what is no file: said with the order, and not tried every time.
@@ -261,7 +261,7 @@ impl Node {
         error: &raas_aggregator::Error,
         pin: &Tipset,
     ) -> Result<Option<Event>, String> {
-        self.note_away(aggregator, pin.epoch);
+        self.note_away(aggregator, self.dated(pin));
         self.wake_cid(&cid).await.map_err(|e| e.to_string())?;
         let aggregator = aggregator.clone();
         Ok(Some(Event::AggregatorAway { cid, aggregator, reason: error.to_string() }))
@@ -290,7 +290,7 @@ impl Node {
         reason: String,
         pin: &Tipset,
     ) -> Result<Option<Event>, String> {
-        order.state = OrderState::Failed { reason: reason.clone(), at: pin.epoch };
+        order.state = OrderState::Failed { reason: reason.clone(), at: self.dated(pin) };
         self.keep(&order).await?;
         Ok(Some(Event::OrderFailed { cid: order.cid, order: order.id, reason }))
     }
@@ -319,7 +319,7 @@ impl Node {
         let heard = self.store().deal_memories(&intent.cid).await?;
         let remember = |(listed, proof)| {
             let provenance = Provenance::Shown { aggregator: intent.aggregator.clone() };
-            (intent.cid, with_provenance(&heard, listed, provenance, proof, pin))
+            (intent.cid, with_provenance(&heard, listed, provenance, proof, self.dated(pin)))
         };
         let memories = strangers.into_iter().map(remember).collect();
         self.store().commit(&Change { memories, ..Change::default() }).await?;
@@ -340,11 +340,10 @@ pub(crate) fn with_provenance(
     listed: ListedDeal,
     provenance: Provenance,
     proof: Option<SegmentProof>,
-    pin: &Tipset,
+    at: ChainEpoch,
 ) -> DealMemory {
     let before = heard.iter().find(|m| m.listed == listed).cloned();
-    let memory =
-        before.unwrap_or_else(|| DealMemory::first_heard(listed, provenance.clone(), pin.epoch));
+    let memory = before.unwrap_or_else(|| DealMemory::first_heard(listed, provenance.clone(), at));
     // A proof that was shown once is not unshown.
     DealMemory { provenance, proof: proof.or(memory.proof.clone()), ..memory }
 }

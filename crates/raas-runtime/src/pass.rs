@@ -6,19 +6,20 @@ use std::{
 };
 
 use cid::Cid;
-use raas_core::{Observation, Plan, Step, explain, plan};
-use raas_job_store::{Change, DueJob, JobRecord, StoredJob, Versioned};
-use raas_types::{ChainEpoch, JobId, Order, OrderState, Tipset};
+use raas_core::Step;
+use raas_job_store::{Change, DueJob};
+use raas_types::{ChainEpoch, Tipset};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    ContractView, LookRecord, Node, PassReport,
-    endpoints::Election,
+    Node, PassReport,
+    look::{Look, Looks},
     observe::Observed,
-    orders::{Intent, unsent},
+    orders::Intent,
     readings::Readings,
-    subject::Subject,
+    selection::Selection,
     transactions::Writing,
+    transfers::Claim,
 };
 
 /// Rounds of one pass at most: each takes a batch of what is due. What fetching makes due again
@@ -41,6 +42,8 @@ struct Progress {
     stuck: usize,
     /// Jobs that cannot be read, which were told of.
     unreadable: BTreeSet<String>,
+    /// How often a CID is looked at in one pass at the most.
+    most: u32,
 }
 
 impl Progress {
@@ -64,8 +67,8 @@ impl Progress {
         }
         let times = |cid: &Cid| self.seen.get(cid).copied().unwrap_or(0);
         report.jobs += jobs.iter().filter(|cid| times(cid) == 0).count() as u64;
-        self.stuck = unreadable + jobs.iter().filter(|cid| times(cid) >= 2).count();
-        let cids: BTreeSet<Cid> = jobs.into_iter().filter(|cid| times(cid) < 2).collect();
+        self.stuck = unreadable + jobs.iter().filter(|cid| times(cid) >= self.most).count();
+        let cids: BTreeSet<Cid> = jobs.into_iter().filter(|cid| times(cid) < self.most).collect();
         for cid in &cids {
             *self.seen.entry(*cid).or_default() += 1;
         }
@@ -75,10 +78,11 @@ impl Progress {
 
 impl Node {
     /// Everything between the gate and the report.
-    pub(crate) async fn pass_at(&self, election: Election, report: &mut PassReport) {
-        let Election { pin, readers, .. } = election;
+    pub(crate) async fn pass_at(&self, selection: Selection, report: &mut PassReport) {
+        let Selection { pin, readers, anchor, .. } = selection;
         let readings = Arc::new(Readings::new(pin.clone(), readers));
         let pin = &pin;
+        self.set_anchor(anchor);
         report.epoch = Some(pin.epoch);
         self.collect(report);
         let since = self.next_transfer();
@@ -89,7 +93,10 @@ impl Node {
         if let Err(error) = self.follow_transactions(pin, report).await {
             report.error(error);
         }
-        let mut progress = Progress::default();
+        // The second look is one with the bytes that the first one fetched. What was seen by too few
+        // endpoints stays due, and is not looked at for that.
+        let most = if anchor < pin.epoch { 1 } else { 2 };
+        let mut progress = Progress { most, ..Progress::default() };
         for _ in 0..MAX_ROUNDS {
             match self.round(pin, &mut progress, &readings, report).await {
                 Ok(true) => {}
@@ -120,24 +127,27 @@ impl Node {
         let due = self.store().due_jobs(pin.epoch, limit).await?;
         let is_full = due.len() == limit;
         let looks = progress.next(due, report);
-        readings.trim();
         let mut batches = looks.chunks(self.settings().batch.max(1));
         let mut ahead = VecDeque::new();
         loop {
-            ahead.extend(batches.by_ref().take(AHEAD - ahead.len()).map(|cids| {
+            if ahead.is_empty() && readings.is_full() {
+                readings.forget();
+            }
+            let more = if readings.is_full() { 0 } else { AHEAD - ahead.len() };
+            ahead.extend(batches.by_ref().take(more).map(|cids| {
                 // What someone works on is looked at when they are done: it stays due.
                 let claims = cids.iter().filter_map(|cid| self.claim(cid)).collect();
                 let (node, readings) = (self.clone(), Arc::clone(readings));
-                let observed = async move { node.observe(claims, &readings).await };
-                AbortOnDropHandle::new(tokio::spawn(observed))
+                let looked = async move { node.look(claims, &readings).await };
+                AbortOnDropHandle::new(tokio::spawn(looked))
             }));
             let Some(next) = ahead.pop_front() else { break };
             match next.await {
-                Ok(Observed { subjects, read, errors }) => {
-                    report.cids += subjects.len() as u64;
+                Ok(Looks { looks, read, errors }) => {
+                    report.cids += looks.len() as u64;
                     report.read(read);
                     errors.into_iter().for_each(|error| report.error(error));
-                    self.decide(subjects, pin, readings, report).await;
+                    self.decide(looks, pin, readings, report).await;
                 }
                 Err(error) => report.error(format!("a batch was not observed: {error}")),
             }
@@ -145,41 +155,44 @@ impl Node {
         Ok(!looks.is_empty() || is_full)
     }
 
-    /// Plans each CID, anew where the plan would spend money on what is not beyond doubt; records what
-    /// was seen and decided; then acts on all plans, the most urgent first.
+    /// Observes and plans a batch of CIDs, and changes nothing yet.
+    async fn look(&self, claims: Vec<Claim>, readings: &Readings) -> Looks {
+        let Observed { subjects, read, errors } = self.observe(claims, readings).await;
+        let views = self.aggregator_views();
+        let looks = subjects.into_iter().map(|s| Look::of(s, self, &views, readings.pin()));
+        Looks { looks: looks.collect(), read, errors }
+    }
+
+    /// Plans anew what would spend money on what is not beyond doubt; records what was seen and
+    /// decided; then acts on all plans, the most urgent first.
     async fn decide(
         &self,
-        mut subjects: Vec<Subject>,
+        mut looks: Vec<Look>,
         pin: &Tipset,
         readings: &Readings,
         report: &mut PassReport,
     ) {
         let since = self.next_transfer();
-        let mut intents = Vec::new();
-        let mut writings = Vec::new();
-        let views = self.aggregator_views();
-        let plan_for = |subject: &Subject| {
-            let seen = subject.observation(&views, pin);
-            (plan(&subject.job_views(self), &seen), seen)
-        };
-        let mut plans: Vec<_> = subjects.iter().map(plan_for).collect();
-        let spends: Vec<_> = plans.iter().map(|(plan, _)| plan.spends_on_verdicts()).collect();
-        let with = subjects.iter_mut().zip(&spends);
-        let mut spending: Vec<_> = with.filter(|(_, spends)| **spends).map(|(s, _)| s).collect();
+        let spends = |look: &Look| look.plan.spends_on_verdicts();
+        let mut spending: Vec<_> =
+            looks.iter_mut().filter(|look| spends(look)).map(|look| &mut look.subject).collect();
         self.verify(&mut spending, readings, report).await;
-        let with = subjects.iter().zip(&mut plans).zip(&spends);
-        with.filter(|(_, spends)| **spends).for_each(|((s, planned), _)| *planned = plan_for(s));
+        let views = self.aggregator_views();
+        let anew = |look: Look| match spends(&look) {
+            true => Look::of(look.subject, self, &views, pin),
+            false => look,
+        };
+        let looks = looks.into_iter().map(anew).collect();
 
-        let looks: Vec<_> = subjects.into_iter().zip(plans).map(Look::from).collect();
-        for look in self.record(looks, pin, report).await {
-            let Look { subject, plan, .. } = look;
+        let (mut intents, mut writings) = (Vec::new(), Vec::new());
+        for Look { subject, plan, .. } in self.record(looks, pin, report).await {
             // It is told once.
             self.fetched().remove(&subject.cid);
             intents.extend(Intent::of(&subject, &plan));
             writings.extend(Writing::of(&subject, &plan));
             if plan.steps.contains(&Step::Fetch) {
                 let memories = subject.memories.into_values().collect();
-                self.fetch_beside(subject.cid, memories, subject.claim, pin.epoch);
+                self.fetch_beside(subject.cid, memories, subject.claim, self.dated(pin));
             }
         }
         intents.sort_by_key(|intent| std::cmp::Reverse(intent.urgency));
@@ -191,21 +204,28 @@ impl Node {
     /// Makes durable what was seen, decided, and when to look again. All at once; where a client
     /// changed a job meanwhile or one row is refused, each by itself. Returns those that were kept: the
     /// others are due still, and looked at anew.
-    async fn record(&self, looks: Vec<Look>, pin: &Tipset, report: &mut PassReport) -> Vec<Look> {
-        for Look { subject, .. } in &looks {
-            subject.changes().into_iter().for_each(|event| report.event(event));
-            self.alerts().looked(&subject.cid, subject.alerts(), Some(pin.epoch));
-        }
+    async fn record(
+        &self,
+        mut looks: Vec<Look>,
+        pin: &Tipset,
+        report: &mut PassReport,
+    ) -> Vec<Look> {
         let mut all = Change::default();
-        looks.iter().for_each(|look| look.add_to(&mut all, self, pin));
+        for look in &mut looks {
+            look.events.drain(..).for_each(|event| report.event(event));
+            let alerts = std::mem::take(&mut look.alerts);
+            self.alerts().looked(&look.subject.cid, alerts, Some(pin.epoch));
+            let Change { memories, orders, jobs, .. } = look.change(self, pin);
+            all.memories.extend(memories);
+            all.orders.extend(orders);
+            all.jobs.extend(jobs);
+        }
         if self.store().commit(&all).await.is_ok() {
             return looks;
         }
         let mut kept = Vec::with_capacity(looks.len());
-        for look in looks {
-            let mut change = Change::default();
-            look.add_to(&mut change, self, pin);
-            match self.store().commit(&change).await {
+        for mut look in looks {
+            match self.store().commit(&look.change(self, pin)).await {
                 Ok(()) => kept.push(look),
                 Err(raas_job_store::Error::Stale(_)) => {}
                 Err(error) => report.error(format!("{}: {error}", look.subject.cid)),
@@ -238,60 +258,4 @@ impl Node {
         }
         Ok(())
     }
-}
-
-/// What was seen of one CID and decided about it.
-struct Look {
-    subject: Subject,
-    plan: Plan,
-    words: Vec<String>,
-}
-
-impl From<(Subject, (Plan, Observation))> for Look {
-    fn from((subject, (plan, seen)): (Subject, (Plan, Observation))) -> Self {
-        let words = explain(&plan, &seen);
-        Self { subject, plan, words }
-    }
-}
-
-impl Look {
-    /// Adds to `change` all that this look leaves behind: memories, jobs with their next look, and
-    /// orders that were decided earlier, never sent, and are no longer wanted.
-    fn add_to(&self, change: &mut Change, node: &Node, pin: &Tipset) {
-        let Self { subject, plan, words } = self;
-        let fetched = node.fetched().get(&subject.cid).cloned();
-        let contract = ContractView::of(&subject.listing);
-        let last_plan = LookRecord::encode(pin.epoch, plan, words, &contract, fetched.as_ref());
-        change.jobs.extend(subject.jobs.iter().map(|Versioned { value, version }| {
-            let mut job = value.job.clone();
-            let found = found_by(plan, &job.id);
-            job.found = job.found.or(found);
-            job.registered.get_or_insert(pin.epoch);
-            let record = JobRecord {
-                // A job that just learned what it keeps is planned for at once.
-                next_look: found.is_none().then_some(plan.next_look),
-                submission: value.record.submission,
-                last_plan: Some(last_plan.clone()),
-            };
-            Versioned { value: StoredJob { job, record }, version: *version }
-        }));
-        change.memories.extend(subject.changed().map(|memory| (subject.cid, memory.clone())));
-        // One for an aggregator that is away waits for it; the plan does not ask for it meanwhile.
-        let is_away = |order: &Order| {
-            node.away_until(&order.aggregator).is_some_and(|until| pin.epoch < until)
-        };
-        let unwanted =
-            unsent(subject).filter(|order| !Intent::wants(plan, order) && !is_away(order)).cloned();
-        change.orders.extend(unwanted.map(|mut order| {
-            order.state = OrderState::Withdrawn { at: pin.epoch };
-            order
-        }));
-    }
-}
-
-fn found_by(plan: &Plan, id: &JobId) -> Option<u32> {
-    plan.steps.iter().find_map(|step| match step {
-        Step::NoteFound { job, found } if job == id => Some(*found),
-        _ => None,
-    })
 }

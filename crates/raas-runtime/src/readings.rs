@@ -6,24 +6,31 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use raas_core::sector_of;
 use raas_lotus::LotusChain;
 use raas_types::{DealId, DealReading, Evidence, Said, SectorId, SectorReading, Tipset, Witness};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::node::locked;
 
-/// Readings kept at most: 100 000 deals of some 600 bytes are 60 MB. Beyond, a deal shared by CIDs of
-/// different rounds is read once for each round.
+/// Readings kept before they are forgotten: 100 000 deals of some 600 bytes are 60 MB, and the batches
+/// under way add some 10 000. A deal shared by CIDs far apart is then read once more.
 const LIMIT: usize = 100_000;
 
 /// How long a reading may take, whatever an adapter does: one asks for some 3000 deals, 30 batches in
 /// two rounds of at most 30 s each, and as much for each of the steps to their sectors.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A reading that took so long and brought nothing was of an endpoint that hangs: healthy ones answer a
+/// batch within a second, and what is refused or unreadable is said at once.
+const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// What the endpoints of a pass said. Several batches of CIDs may be read at the same time: while one
 /// is told of its deals, the one before is told of its sectors.
@@ -37,8 +44,16 @@ pub(crate) struct Readings {
 #[derive(Debug)]
 struct Reader {
     chain: Arc<dyn LotusChain>,
+    heard: Mutex<Heard>,
     deals: Table<DealId, DealReading>,
     sectors: Table<SectorId, SectorReading>,
+}
+
+/// How much of what an endpoint was asked it answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    asked: u64,
+    answered: u64,
 }
 
 /// Answers of one kind. Whoever asks holds the turn, so that nothing is asked twice.
@@ -46,11 +61,19 @@ struct Reader {
 struct Table<K, V> {
     turn: tokio::sync::Mutex<()>,
     known: Mutex<BTreeMap<K, V>>,
+    /// Readings in a row that took long and brought nothing. After two it is not asked for more in
+    /// this pass, so that an endpoint that hangs costs it few time-outs; one alone may be of a single
+    /// provider that is slow to look up.
+    silences: AtomicU32,
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { turn: tokio::sync::Mutex::default(), known: Mutex::new(BTreeMap::new()) }
+        Self {
+            turn: tokio::sync::Mutex::default(),
+            known: Mutex::new(BTreeMap::new()),
+            silences: AtomicU32::new(0),
+        }
     }
 }
 
@@ -64,7 +87,12 @@ pub(crate) struct Read {
 impl Readings {
     /// Nothing read yet, at `pin`, from these endpoints: the first is the one to read.
     pub(crate) fn new(pin: Tipset, readers: Vec<Arc<dyn LotusChain>>) -> Self {
-        let reader = |chain| Reader { chain, deals: Table::default(), sectors: Table::default() };
+        let reader = |chain| Reader {
+            chain,
+            heard: Mutex::default(),
+            deals: Table::default(),
+            sectors: Table::default(),
+        };
         Self { pin, readers: readers.into_iter().map(reader).collect() }
     }
 
@@ -73,14 +101,17 @@ impl Readings {
         &self.pin
     }
 
-    /// Forgets everything where it grew too much. Between rounds: whoever reads needs what it read.
-    pub(crate) fn trim(&self) {
+    /// Whether so much was read that it is to be forgotten, once nobody needs what they read.
+    pub(crate) fn is_full(&self) -> bool {
         let count = |reader: &Reader| locked(&reader.deals.known).len();
-        if self.readers.iter().map(count).sum::<usize>() > LIMIT {
-            for reader in &self.readers {
-                locked(&reader.deals.known).clear();
-                locked(&reader.sectors.known).clear();
-            }
+        self.readers.iter().map(count).sum::<usize>() > LIMIT
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget(&self) {
+        for reader in &self.readers {
+            locked(&reader.deals.known).clear();
+            locked(&reader.sectors.known).clear();
         }
     }
 
@@ -135,12 +166,11 @@ impl Readings {
         })
     }
 
-    /// Each endpoint that was asked, and whether it answered anything at all.
+    /// Each endpoint that was asked, and whether it answered most of that.
     pub(crate) fn answered(&self) -> Vec<(String, bool)> {
         let answered = |reader: &Reader| {
-            let deals = locked(&reader.deals.known);
-            let answered = deals.values().any(|deal| !matches!(deal, DealReading::Failed(_)));
-            (!deals.is_empty()).then(|| (reader.chain.endpoint(), answered))
+            let Heard { asked, answered, .. } = *locked(&reader.heard);
+            (asked > 0).then(|| (reader.chain.endpoint(), 2 * answered > asked))
         };
         self.readers.iter().filter_map(answered).collect()
     }
@@ -170,13 +200,11 @@ impl Reader {
         let deals = {
             let _turn = self.deals.turn.lock().await;
             let deals = self.deals.unknown(ids.iter().copied());
-            if !deals.is_empty() {
-                let read = timeout(PATIENCE, self.chain.deals(&deals, pin)).await;
-                let read = read.unwrap_or_else(|_| {
-                    deals.iter().map(|_| DealReading::Failed(self.too_late())).collect()
-                });
-                locked(&self.deals.known).extend(deals.iter().copied().zip(read));
-            }
+            let ask = |deals| self.chain.deals(deals, pin);
+            let is_answer = |reading: &_| !matches!(reading, DealReading::Failed(_));
+            let read =
+                self.ask(&self.deals.silences, &deals, ask, DealReading::Failed, is_answer).await;
+            locked(&self.deals.known).extend(deals.iter().copied().zip(read));
             deals.len() as u64
         };
         let in_sectors: BTreeSet<_> = {
@@ -185,18 +213,49 @@ impl Reader {
         };
         let _turn = self.sectors.turn.lock().await;
         let sectors = self.sectors.unknown(in_sectors.into_iter());
-        if !sectors.is_empty() {
-            let read = timeout(PATIENCE, self.chain.sectors(&sectors, pin)).await;
-            let read = read.unwrap_or_else(|_| {
-                sectors.iter().map(|_| SectorReading::Failed(self.too_late())).collect()
-            });
-            locked(&self.sectors.known).extend(sectors.iter().copied().zip(read));
-        }
+        let ask = |sectors| self.chain.sectors(sectors, pin);
+        let is_answer = |reading: &_| !matches!(reading, SectorReading::Failed(_));
+        let read =
+            self.ask(&self.sectors.silences, &sectors, ask, SectorReading::Failed, is_answer).await;
+        locked(&self.sectors.known).extend(sectors.iter().copied().zip(read));
         Read { deals, sectors: sectors.len() as u64 }
     }
 
-    fn too_late(&self) -> String {
-        format!("{} does not answer within {} s", self.chain.endpoint(), PATIENCE.as_secs())
+    /// Asks for items, in bounded time; nothing of an endpoint that is silent.
+    async fn ask<'a, K, V, F>(
+        &'a self,
+        silences: &AtomicU32,
+        items: &'a [K],
+        ask: impl FnOnce(&'a [K]) -> F,
+        failed: impl Fn(String) -> V,
+        is_answer: impl Fn(&V) -> bool,
+    ) -> Vec<V>
+    where
+        F: Future<Output = Vec<V>>,
+    {
+        if items.is_empty() {
+            return Vec::new();
+        }
+        let all = |why: &str| {
+            let why = format!("{} {why}", self.chain.endpoint());
+            items.iter().map(|_| failed(why.clone())).collect()
+        };
+        if silences.load(Ordering::Relaxed) > 1 {
+            return all("answered nothing before in this pass, and is not asked again");
+        }
+        let started = Instant::now();
+        let read = timeout(PATIENCE, ask(items)).await;
+        let late = |_| all(&format!("does not answer within {} s", PATIENCE.as_secs()));
+        let read = read.unwrap_or_else(late);
+        let answered = read.iter().filter(|reading| is_answer(reading)).count() as u64;
+        let mut heard = locked(&self.heard);
+        heard.asked += items.len() as u64;
+        heard.answered += answered;
+        let is_silence = answered == 0 && started.elapsed() >= SILENT_FOR;
+        let so_far = silences.load(Ordering::Relaxed);
+        silences.store(if is_silence { so_far + 1 } else { 0 }, Ordering::Relaxed);
+        drop(heard);
+        read
     }
 
     fn said(&self, id: DealId) -> Option<Said> {

@@ -55,7 +55,7 @@ impl PassReport {
     }
 }
 
-/// Something that happened to a CID.
+/// Something that happened: to a CID, to an endpoint, to a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the vocabulary's; each variant says what happened")]
 pub enum Event {

@@ -1,6 +1,6 @@
 //! What a node can say of a job: for faces, for `raas why`, for embedding services.
 
-use raas_core::Plan;
+use raas_core::{Plan, explain};
 use raas_deal_status::Listing;
 use raas_job_store::StoredJob;
 use raas_types::{ChainEpoch, DealMemory, JobId, ListedDeal, Order, Provenance, Transaction};
@@ -41,7 +41,8 @@ pub struct LookRecord {
     pub at: ChainEpoch,
     /// What was decided, with its reasons as data.
     pub plan: Plan,
-    /// The reasons in words.
+    /// The reasons in words; made of the plan when a look is read.
+    #[serde(skip)]
     pub words: Vec<String>,
     /// What the contract answered.
     pub contract: ContractView,
@@ -55,7 +56,6 @@ pub struct LookRecord {
 struct Parts<'a> {
     at: ChainEpoch,
     plan: &'a Plan,
-    words: &'a [String],
     contract: &'a ContractView,
     fetched: Option<&'a Retrieved>,
 }
@@ -68,12 +68,11 @@ impl LookRecord {
     pub(crate) fn encode(
         at: ChainEpoch,
         plan: &Plan,
-        words: &[String],
         contract: &ContractView,
         fetched: Option<&Retrieved>,
     ) -> Vec<u8> {
         let mut bytes = vec![LOOK_VERSION];
-        let parts = Parts { at, plan, words, contract, fetched };
+        let parts = Parts { at, plan, contract, fetched };
         // Serialising plain data into memory cannot fail; if it did, the look would merely be unread.
         let _ = serde_json::to_writer(&mut bytes, &parts);
         bytes
@@ -85,7 +84,9 @@ impl LookRecord {
         if *version != LOOK_VERSION {
             return None;
         }
-        serde_json::from_slice(json).ok()
+        let mut look: Self = serde_json::from_slice(json).ok()?;
+        look.words = explain(&look.plan);
+        Some(look)
     }
 }
 

@@ -81,6 +81,12 @@ impl EpochDelta {
     pub const PROVING_PERIOD: Self = Self(2_880);
     /// One deadline of a proving period.
     pub const DEADLINE: Self = Self(60);
+    /// Null rounds in a row at most, as far as anyone reckons with them: with five blocks expected an
+    /// epoch one round in 150 has none, and ten such never follow each other.
+    pub const MAX_NULL_ROUNDS: Self = Self(10);
+    /// How long after its deadline a window proof can be disputed, and its sectors become faulty:
+    /// 1800 epochs (builtin-actors `WPOST_DISPUTE_WINDOW`, twice the finality).
+    pub const DISPUTE_WINDOW: Self = Self(1_800);
     /// Expected-consensus finality: 900 epochs, 7.5 hours (lotus `build/buildconstants`). The worst
     /// case; certificates usually make a tipset final much sooner.
     pub const EC_FINALITY: Self = Self(900);

@@ -104,7 +104,9 @@ fn deal(answer: &DealAnswer) -> String {
             format!("deal on {provider}, {start} to {end}, {sector}{slashed}")
         }
         Answer::NotFound => match answer.next_id {
-            Some(next) => format!("no such deal, the next id is {next}"),
+            Some(next) => {
+                format!("no such deal, the next id is {next}{}", by(&answer.next_id_method))
+            }
             None => "no such deal".to_owned(),
         },
         Answer::Failed => format!("no answer, {}", answer.error.as_deref().unwrap_or("?")),
@@ -121,16 +123,21 @@ fn sector(answer: &SectorAnswer) -> String {
                 }
                 _ => String::new(),
             };
-            let missed = answer.first_missed.map(|at| format!(", first missed {at}"));
-            let method = answer.method.as_ref().map(|method| format!(" ({method})"));
-            let (missed, method) = (missed.unwrap_or_default(), method.unwrap_or_default());
-            format!("sector {health}{place}{missed}{method}")
+            let dated_by = by(&answer.first_missed_method);
+            let missed = answer.first_missed.map(|at| format!(", first missed {at}{dated_by}"));
+            format!("sector {health}{place}{}{}", by(&answer.method), missed.unwrap_or_default())
         }
-        Answer::NotFound => "no such sector".to_owned(),
+        Answer::NotFound => format!("no such sector{}", by(&answer.method)),
         Answer::Failed => {
-            format!("no answer for the sector, {}", answer.error.as_deref().unwrap_or("?"))
+            let why = answer.error.as_deref().unwrap_or("?");
+            format!("no answer for the sector, {why}{}", by(&answer.method))
         }
     }
+}
+
+/// The method that an answer came by, where it is known.
+fn by(method: &Option<String>) -> String {
+    method.as_ref().map(|method| format!(" ({method})")).unwrap_or_default()
 }
 
 fn order(order: &OrderView) -> String {
@@ -186,16 +193,36 @@ mod tests {
 
     #[test]
     fn of_a_disagreement_both_answers_stand_side_by_side() {
-        let gone = json!({"deal": {"method": "m", "answer": "not_found", "next_id": 900}});
+        let mut faulty = found("faulty");
+        faulty["sector"]["first_missed"] = json!(400);
+        faulty["sector"]["first_missed_method"] = json!("StateSectorExpiration");
+        let gone = json!({"deal": {"method": "m", "answer": "not_found", "next_id": 900,
+            "next_id_method": "StateReadState"}});
         let why = json!({"disagreement": {"first": "faulty", "second": "terminated"}});
         let evidence = json!({"epoch": 500, "tipset": ["b1"], "finalized": true, "endpoint": "a",
-            "said": found("faulty"), "witness": {"endpoint": "b", "said": gone}});
+            "said": faulty, "witness": {"endpoint": "b", "said": gone}});
         let lines = lines(&job(json!({"kind": "unknown", "why": why}), evidence));
         assert!(lines[0].ends_with("unknown: the endpoints disagree, faulty or terminated"));
-        assert!(
-            lines[2].starts_with("    a: deal on f01000") && lines[2].contains("sector faulty")
+        assert_eq!(
+            lines[2],
+            "    a: deal on f01000, 100 to 9000, in sector 3 since 99; sector faulty in deadline 4, \
+             partition 0 (StateMinerPartitions), first missed 400 (StateSectorExpiration)"
         );
-        assert_eq!(lines[3], "    b: no such deal, the next id is 900");
+        assert_eq!(lines[3], "    b: no such deal, the next id is 900 (StateReadState)");
+    }
+
+    #[test]
+    fn a_sector_that_was_not_told_of_names_what_was_asked() {
+        let mut said = found("active");
+        said["sector"] = json!({"method": "m1 or m2", "answer": "not_found"});
+        let mut its = found("active");
+        its["sector"] = json!({"method": "m1 or m2", "answer": "failed", "error": "late"});
+        let evidence = json!({"epoch": 500, "tipset": ["b1"], "finalized": false, "endpoint": "a",
+            "said": said, "witness": {"endpoint": "b", "said": its}});
+        let lines = lines(&job(json!({"kind": "terminated"}), evidence));
+        assert_eq!(lines[1], "    read at epoch 500, not final, tipset b1");
+        assert!(lines[2].ends_with("; no such sector (m1 or m2)"), "{lines:?}");
+        assert!(lines[3].ends_with("; no answer for the sector, late (m1 or m2)"), "{lines:?}");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(crate) const CHALLENGE_LOOKBACK: i64 = 20;
 pub(crate) const FAULT_CUTOFF: i64 = 70;
 /// A sector that stays faulty this long is terminated: 42 periods.
 pub(crate) const FAULT_MAX_AGE: i64 = 42 * PERIOD;
+/// How long after a deadline has closed a proof made in it may be disputed: twice EC finality, 2 x 900.
+pub(crate) const DISPUTE_WINDOW: i64 = 1_800;
 /// When in its window a provider's proof lands, counted from the opening. Providers need minutes;
 /// any number below the window would do.
 const POST_DELAY: i64 = 10;
@@ -79,6 +81,11 @@ impl Schedule {
         }
     }
 
+    /// The last window of `deadline` that has closed at `epoch`.
+    pub(crate) fn last_elapsed(self, deadline: u64, epoch: i64) -> Window {
+        self.next_not_elapsed(deadline, epoch - PERIOD)
+    }
+
     /// The first epoch at or after `epoch` at which cron looks at what expired in `deadline`
     /// (expiration queues are keyed by such epochs).
     pub(crate) fn quantize_up(self, deadline: u64, epoch: i64) -> i64 {
@@ -111,6 +118,14 @@ mod tests {
         let schedule = Schedule::starting_at(P);
         assert_eq!(schedule.next_not_elapsed(42, 6_302_579).open, 6_302_520);
         assert_eq!(schedule.next_not_elapsed(0, P - 1).open, P);
+    }
+
+    #[test]
+    fn a_window_is_the_last_to_have_closed_from_its_close_until_that_of_the_next() {
+        let schedule = Schedule::starting_at(P);
+        assert_eq!(schedule.last_elapsed(42, 6_302_580).last(), 6_302_579);
+        assert_eq!(schedule.last_elapsed(42, 6_305_459).last(), 6_302_579);
+        assert_eq!(schedule.last_elapsed(42, 6_305_460).last(), 6_305_459);
     }
 
     #[test]

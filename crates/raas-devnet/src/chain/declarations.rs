@@ -1,10 +1,10 @@
-//! Messages about single sectors and deadlines: declarations, terminations, compaction. Each answers
-//! why it fails where the miner actor would fail it.
+//! Messages about single sectors and deadlines: declarations, terminations, disputes, compaction. Each
+//! answers why it fails where the miner actor would fail it.
 
 use raas_types::{DealId, SectorNumber};
 
 use super::{
-    deadline::{DEADLINES, Window},
+    deadline::{DEADLINES, DISPUTE_WINDOW, Window},
     miner::Miner,
     sector::{Condition, Layout, Sector, gone},
 };
@@ -46,6 +46,45 @@ impl Miner {
         }
         sector.change(epoch, Condition { recovering: true, ..now });
         Ok(window.index)
+    }
+
+    /// `DisputeWindowedPoSt` of the proof that this sector was in last, and the proof turns out to be
+    /// wrong: every sector of the partition that it proved is faulty, as if it had not been sent. Answers
+    /// the deadline.
+    ///
+    /// A provider of the devnet proves each partition in a message of its own, so that no other
+    /// partition's sectors are in that proof.
+    pub(super) fn lose_dispute(&mut self, epoch: i64, number: SectorNumber) -> Result<u64, String> {
+        let sector = self.sector(number).ok_or_else(|| self.unknown(number))?;
+        let deadline = sector.deadline;
+        let window = self.schedule.last_elapsed(deadline, epoch);
+        if epoch >= window.close + DISPUTE_WINDOW || self.schedule.current(epoch).index == deadline
+        {
+            let close = self.schedule.next_not_elapsed(deadline, epoch).close;
+            return Err(format!(
+                "a proof of deadline {deadline} is disputed in the {DISPUTE_WINDOW} epochs after \
+                 the deadline has closed: dispute the next one from epoch {close} on"
+            ));
+        }
+        let was_proven = |s: &Sector| s.after(window.post()).is_some_and(Condition::is_active);
+        let stands = |s: &Sector| !s.now().terminated && s.now().fault.is_none();
+        if !(was_proven(sector) && stands(sector)) {
+            return Err(format!(
+                "sector {number} was not proven from epoch {} to {}, or is faulty or terminated \
+                 since: there is nothing to dispute",
+                window.open,
+                window.last()
+            ));
+        }
+        let partition = sector.partition_after(epoch);
+        let disputed = self.listed_in(deadline, epoch);
+        for sector in disputed.filter(|s| s.partition_after(epoch) == partition) {
+            if was_proven(sector) && stands(sector) {
+                let condition = Condition { fault: Some(window.last()), ..sector.now() };
+                sector.change(epoch, condition);
+            }
+        }
+        Ok(deadline)
     }
 
     /// `CompactPartitions` of all partitions of a deadline: terminated sectors leave the tables, the

@@ -32,6 +32,7 @@ pub(super) enum Message {
     Terminate { provider: ProviderId, sector: SectorNumber, swallow_deal: bool },
     DeclareFault(ProviderId, SectorNumber),
     DeclareRecovered(ProviderId, SectorNumber),
+    LoseDispute(ProviderId, SectorNumber),
     Compact { provider: ProviderId, deadline: u64 },
     Settle(DealId),
     Plant(Planting),
@@ -130,6 +131,16 @@ impl World {
         self.send(Message::DeclareRecovered(provider, sector))
     }
 
+    /// `DisputeWindowedPoSt` of the last proof of a sector, which turns out to be wrong: what it proved
+    /// is faulty since the deadline it was sent in.
+    pub(crate) fn lose_dispute(
+        &mut self,
+        provider: ProviderId,
+        sector: SectorNumber,
+    ) -> Result<(), Refused> {
+        self.send(Message::LoseDispute(provider, sector))
+    }
+
     /// `TerminateSectors` of one sector. With `swallow_deal` its deal stays in the market, as after
     /// a termination by cron whose message to the market failed.
     pub(crate) fn terminate_sector(
@@ -195,6 +206,11 @@ impl World {
             Message::DeclareRecovered(provider, sector) => {
                 let declared = self.miner_mut(provider)?.declare_recovery_of(now, sector);
                 let deadline = declared.map_err(Refused::Because)?;
+                self.watch(provider, deadline);
+            }
+            Message::LoseDispute(provider, sector) => {
+                let disputed = self.miner_mut(provider)?.lose_dispute(now, sector);
+                let deadline = disputed.map_err(Refused::Because)?;
                 self.watch(provider, deadline);
             }
             Message::Compact { provider, deadline } => {

@@ -52,6 +52,7 @@ impl Plant {
 enum SectorAction {
     DeclareFault,
     Recover,
+    LoseDispute,
     Terminate,
 }
 
@@ -93,6 +94,19 @@ impl Devnet {
     pub fn recover(&self, provider: ProviderId, sector: SectorNumber) -> Result<(), ControlError> {
         let mut world = lock(&self.parts().world);
         world.declare_recovery(provider, sector).map_err(refused)
+    }
+
+    /// `DisputeWindowedPoSt` of the last proof of a sector, and the proof turns out to be wrong: all
+    /// that it proved - the sectors of one partition - is faulty at once, and the fault's age counts
+    /// from the last epoch of the deadline that the proof was sent in, after which the sectors were
+    /// active all the same. Refused while that deadline is open and from 1800 epochs after it closed.
+    pub fn lose_dispute(
+        &self,
+        provider: ProviderId,
+        sector: SectorNumber,
+    ) -> Result<(), ControlError> {
+        let mut world = lock(&self.parts().world);
+        world.lose_dispute(provider, sector).map_err(refused)
     }
 
     /// `TerminateSectors` of one sector. With `swallow_deal` its deal stays in the market, as when
@@ -260,8 +274,8 @@ pub(super) async fn sector(
         number.map_err(|_| ControlError::BadInput(format!("{sector:?} is no sector number")))?;
     let action: SectorAction = serde_json::from_value(json!(action)).map_err(|_| {
         ControlError::BadInput(format!(
-            "nothing called {action:?} can be done to a sector: write declare_fault, recover or \
-             terminate"
+            "nothing called {action:?} can be done to a sector: write declare_fault, recover, \
+             lose_dispute or terminate"
         ))
     })?;
     let options: Terminate = if body.is_empty() { Terminate::default() } else { parse(&body)? };
@@ -270,6 +284,7 @@ pub(super) async fn sector(
         match action {
             SectorAction::DeclareFault => world.declare_fault(provider, number),
             SectorAction::Recover => world.declare_recovery(provider, number),
+            SectorAction::LoseDispute => world.lose_dispute(provider, number),
             SectorAction::Terminate => {
                 world.terminate_sector(provider, number, options.swallow_deal)
             }

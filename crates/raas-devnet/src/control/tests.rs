@@ -226,6 +226,10 @@ async fn an_exact_world_is_built_by_requests() {
     assert_eq!(lab.post(&format!("{path}/recover"), "").await.0, 200);
     lab.post("advance", r#"{"epochs": 2880}"#).await;
     assert_eq!(lab.get("deals").await[0]["fault_since"], Value::Null);
+    let (status, provider) = lab.post(&format!("{path}/lose_dispute"), "").await;
+    assert_eq!((status, &provider["faulty_sectors"]), (200, &json!(1)));
+    lab.post("advance", r#"{"epochs": 1}"#).await;
+    assert_eq!(lab.get("deals").await[0]["fault_since"], 6_305_459);
     let (status, provider) =
         lab.post(&format!("{path}/terminate"), r#"{"swallow_deal": true}"#).await;
     assert_eq!((status, &provider["live_sectors"]), (200, &json!(0)));

@@ -218,7 +218,7 @@ impl Question for PlaceQuestion {
 }
 
 /// How the sectors of a deadline do.
-struct DeadlineQuestion<'a> {
+pub(crate) struct DeadlineQuestion<'a> {
     lotus: &'a JsonRpcLotus,
     key: &'a wire::Key,
     provider: ProviderId,
@@ -228,11 +228,20 @@ struct DeadlineQuestion<'a> {
 }
 
 /// What the partitions of a deadline say.
-struct DeadlineReading {
+pub(crate) struct DeadlineReading {
     /// Bytes of the answer.
-    size: usize,
+    pub(crate) size: usize,
     /// Of each sector wanted, its partition and how it does there; `None` when it is in none.
-    statuses: Vec<Option<(u64, SectorHealth)>>,
+    pub(crate) statuses: Vec<Option<(u64, SectorHealth)>>,
+}
+
+#[cfg(test)]
+impl<'a> DeadlineQuestion<'a> {
+    /// Asks of one sector.
+    pub(crate) fn about(lotus: &'a JsonRpcLotus, key: &'a wire::Key, sector: SectorId) -> Self {
+        let wanted = vec![Wanted { sector, partition: 0, fresh: true }];
+        Self { lotus, key, provider: sector.provider, deadline: 0, wanted, weight: 0 }
+    }
 }
 
 impl Question for DeadlineQuestion<'_> {
@@ -262,7 +271,7 @@ impl Question for DeadlineQuestion<'_> {
 }
 
 /// When a sector expires, and when it is terminated for being faulty.
-struct ExpirationQuestion(SectorId);
+pub(crate) struct ExpirationQuestion(pub(crate) SectorId);
 
 impl Question for ExpirationQuestion {
     const METHOD: &'static str = STATE_SECTOR_EXPIRATION;

@@ -16,10 +16,6 @@ use crate::{
     wire,
 };
 
-/// Null rounds in a row at most: with five blocks expected an epoch, one round in 150 has none, and
-/// ten of them never follow each other. Who reads our answers reckons with as many.
-const NULL_ROUNDS: EpochDelta = EpochDelta::new(10);
-
 /// The ends of a deadline around the epoch of a tipset that is read at. It has ended at `e` when `e - 1`
 /// was its last epoch.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +39,7 @@ impl Ends {
     /// Whether the last end lies so shortly before `at` that null rounds may keep the state from
     /// showing it.
     pub(super) fn may_be_hidden(self, at: ChainEpoch) -> bool {
-        self.last + NULL_ROUNDS > at
+        self.last + EpochDelta::MAX_NULL_ROUNDS > at
     }
 
     /// The first end that the state does not show. The state at a tipset is the one that its parents
@@ -90,7 +86,7 @@ impl JsonRpcLotus {
 }
 
 /// When a provider's proving periods start.
-struct ScheduleQuestion(ProviderId);
+pub(crate) struct ScheduleQuestion(pub(crate) ProviderId);
 
 impl Question for ScheduleQuestion {
     const METHOD: &'static str = STATE_MINER_PROVING_DEADLINE;
@@ -116,6 +112,7 @@ mod tests {
     use super::*;
 
     const PERIOD: i64 = EpochDelta::PROVING_PERIOD.get();
+    const NULL_ROUNDS: i64 = EpochDelta::MAX_NULL_ROUNDS.get();
 
     /// A chain of tipsets by their epochs, and a sector on it.
     #[derive(Debug)]
@@ -169,7 +166,7 @@ mod tests {
                 let end = self.named(at, parents);
                 due = match end {
                     end if end > at => end,
-                    end if end + NULL_ROUNDS.get() > at => at + 1,
+                    end if end + NULL_ROUNDS > at => at + 1,
                     _ => at + PERIOD,
                 };
                 due = due.min(at + PERIOD);
@@ -196,7 +193,7 @@ mod tests {
         ) {
             // Nine null rounds before the first tipset, nine more before the one that shows it.
             for delay in chain.delays() {
-                prop_assert!((0..2 * NULL_ROUNDS.get()).contains(&delay), "{delay}");
+                prop_assert!((0..2 * NULL_ROUNDS).contains(&delay), "{delay}");
             }
             // Four ends at most, counting one right before the first tipset: a reading at each, and
             // one more where that did not show it.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod modes;
+mod pieces;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,23 +18,26 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use raas_aggregator::{DealIds, FakeAggregator};
 use raas_deal_status::FakeDealStatus;
-use raas_devnet::{DealTruth, Devnet, NodeKind, Plant, ProviderAction, RpcMode};
+use raas_devnet::{DealTruth, Devnet, DevnetConfig, NodeKind, Plant, ProviderAction, RpcMode};
 use raas_job_store::{JobStore as _, MemoryJobStore};
 use raas_lotus::{Head, LotusChain, Result};
 use raas_lotus_jsonrpc::JsonRpcLotus;
-use raas_piece::{Aggregate, piece_cid_v1};
 use raas_retrieval::{BlobStore, ImportProfile};
 use raas_runtime::{Alert, AlertCode, Event, Node, PassReport, Settings};
 use raas_types::{
-    ChainEpoch, Cid, Commitment, DealId, DealReading, EpochDelta, Evidence, JobId, Network,
-    PaddedSize, PieceInfo, ProviderId, Renewal, Repair, Replication, RpcUsage, SectorId,
-    SectorReading, SegmentProof, Terms, Tipset, Verdict, VerdictKind,
+    ChainEpoch, Cid, DealId, DealReading, EpochDelta, Evidence, JobId, Network, ProviderId,
+    Renewal, Repair, Replication, RpcUsage, SectorId, SectorReading, Terms, Tipset, Verdict,
+    VerdictKind,
 };
 use tempfile::TempDir;
 
 use crate::devnet_world::{adapter, start};
 
-pub(crate) use modes::{Harm, every_mode};
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use {
+    modes::{Harm, every_mode},
+    pieces::{piece_of, proof_of, proof_of_neighbour},
+};
 
 /// How long one request may take, and wait for its turn: short, as tests wait for it, and long
 /// enough for a busy machine to answer a healthy one.
@@ -64,8 +68,10 @@ pub(crate) struct World {
     pub(crate) job: JobId,
     /// All that happened.
     pub(crate) events: Vec<Event>,
+    /// Where the sectors of deals are put; the chain chooses where there is nothing.
+    pub(crate) deadline: Option<u64>,
     aggregator: FakeAggregator,
-    contract: FakeDealStatus,
+    pub(crate) contract: FakeDealStatus,
     store: MemoryJobStore,
     _dirs: (TempDir, TempDir),
 }
@@ -73,7 +79,7 @@ pub(crate) struct World {
 impl World {
     /// With an endpoint for each of these nodes, and three deals that were all proven.
     pub(crate) async fn satisfied(kinds: &[NodeKind]) -> Self {
-        let mut world = Self::new(kinds).await;
+        let mut world = Self::new(kinds, terms(), |_| {}).await;
         world.fill().await;
         for _ in 0..2 {
             world.is_well().await;
@@ -81,15 +87,22 @@ impl World {
         world
     }
 
-    async fn new(kinds: &[NodeKind]) -> Self {
+    /// On a devnet that is otherwise as `with` makes it, with a job of these terms for which nothing
+    /// was done yet.
+    pub(crate) async fn new(
+        kinds: &[NodeKind],
+        terms: Terms,
+        with: impl FnOnce(&mut DevnetConfig),
+    ) -> Self {
         let (devnet, dir) = start(kinds, |config| {
             config.providers = usize::try_from(PROVIDERS).unwrap();
             config.start_epoch = START;
+            with(config);
         })
         .await;
         let devnet = Arc::new(devnet);
         let endpoints: Vec<_> =
-            (0..kinds.len()).map(|node| Turncoat::new(Arc::clone(&devnet), node)).collect();
+            (0..kinds.len()).map(|node| Turncoat::new(&devnet, node, TIMEOUT)).collect();
         let blob_dir = tempfile::tempdir().unwrap();
         let blobs = BlobStore::open(blob_dir.path()).unwrap();
         let bytes = stream::iter([Ok(Bytes::from_static(b"what is kept"))]).boxed();
@@ -111,7 +124,7 @@ impl World {
             builder = builder.chain(Arc::new(endpoint.clone()));
         }
         let node = builder.build().unwrap();
-        let job = node.register(cid, terms()).await.unwrap().job.id;
+        let job = node.register(cid, terms).await.unwrap().job.id;
         Self {
             devnet,
             node,
@@ -119,6 +132,7 @@ impl World {
             cid,
             job,
             events: Vec::new(),
+            deadline: None,
             aggregator,
             contract,
             store,
@@ -200,6 +214,7 @@ impl World {
         let mut plant = Plant::new(provider, start, start + EpochDelta::days(540));
         plant.piece = Some(piece_of(&cid));
         plant.activate = Some(now);
+        plant.deadline = self.deadline;
         assert_eq!(self.devnet.plant(plant).unwrap(), deal, "the ids go together");
     }
 
@@ -294,7 +309,7 @@ impl World {
 }
 
 /// Three replicas, repaired when they were not proven once.
-fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms {
         replication: Some(Replication::around(3)),
         renewal: Some(Renewal { threshold: EpochDelta::days(30) }),
@@ -314,9 +329,10 @@ pub(crate) struct Turncoat {
 }
 
 impl Turncoat {
-    fn new(devnet: Arc<Devnet>, node: usize) -> Self {
-        let inner = Arc::new(adapter(&devnet, node, TIMEOUT));
-        Self { inner, devnet, node, turns: Arc::default() }
+    /// That node, of which each request may take so long.
+    pub(crate) fn new(devnet: &Arc<Devnet>, node: usize, timeout: Duration) -> Self {
+        let inner = Arc::new(adapter(devnet, node, timeout));
+        Self { inner, devnet: Arc::clone(devnet), node, turns: Arc::default() }
     }
 
     /// The node does so from now on.
@@ -373,27 +389,4 @@ impl LotusChain for Turncoat {
     fn usage(&self) -> RpcUsage {
         self.inner.usage()
     }
-}
-
-/// The segment of a CID: any commitment will do, since proofs are about pieces alone.
-fn segment_of(cid: &Cid) -> (Commitment, PaddedSize) {
-    let mut node: [u8; 32] = cid.hash().digest().try_into().unwrap();
-    // The top two bits of every node are clear (Fr32).
-    node[31] &= 0b0011_1111;
-    (Commitment(node), PaddedSize::new(2_048).unwrap())
-}
-
-fn aggregate_of(cid: &Cid) -> Aggregate {
-    let segments = [segment_of(cid)];
-    Aggregate::pack(&segments, Aggregate::smallest(&segments).unwrap()).unwrap()
-}
-
-fn piece_of(cid: &Cid) -> PieceInfo {
-    aggregate_of(cid).piece()
-}
-
-fn proof_of(cid: &Cid) -> SegmentProof {
-    let (commitment, size) = segment_of(cid);
-    let segment = PieceInfo { cid: piece_cid_v1(commitment), size };
-    SegmentProof { segment, inclusion: aggregate_of(cid).proof(0).unwrap() }
 }

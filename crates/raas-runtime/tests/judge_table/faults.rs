@@ -1,4 +1,4 @@
-//! Rows about proofs: made, missed, declared missing, made again, and missed for too long.
+//! Rows about proofs: made, missed, declared missing, disputed, made again, and missed for too long.
 //!
 //! All sectors lie in deadline 42, which with a period from 6 300 000 on is open from 6 302 520 to
 //! 6 302 579, as on every day before and after. A sector that is not proven then is faulty since
@@ -24,6 +24,9 @@ const IN_VAIN: u64 = 100_013;
 /// Its sector's own time is over before the fault would be too old.
 const SHORT: u64 = 100_014;
 
+/// Proven like the others, by a proof that is disputed and lost.
+const DISPUTED: u64 = 100_015;
+
 const DEADLINE: u64 = 42;
 /// The last epoch of the first deadline that was not proven.
 const F: i64 = 6_302_579;
@@ -41,10 +44,13 @@ pub(crate) fn faults() -> Vec<(i64, Deed)> {
         plant(DECLARED, 1004, FAR),
         plant(IN_VAIN, 1000, FAR),
         plant(SHORT, 1000, 6_400_000),
+        plant(DISPUTED, 1003, FAR),
         (6_300_000, Deed::Stop(1000)),
         (6_300_000, Deed::Stop(1001)),
         (6_300_000, Deed::Stop(1002)),
         (6_300_000, Deed::DeclareFault(DECLARED)),
+        // The last epoch to dispute a proof in is 1799 above the close of its deadline, 6 302 580.
+        (6_304_379, Deed::LoseDispute(DISPUTED)),
         (6_305_000, Deed::DeclareRecovered(IN_VAIN)),
         (6_305_000, Deed::DeclareRecovered(DECLARED)),
         (6_305_329, Deed::Prove(1001)),
@@ -133,6 +139,20 @@ pub(crate) fn rows_of_faults() -> Vec<Row> {
             DECLARED, 6_305_410, SEEN, 6_299_700),
         row("a declared fault recovers like any other",
             DECLARED, 6_305_411, SEEN, ACTIVE, active(FAR)),
+
+        // A proof that was made, and lost a dispute after it was seen.
+        row("a proof that will lose a dispute is one until it does",
+            DISPUTED, 6_304_379, SEEN, ACTIVE, active(FAR)),
+        row("a dispute that is lost has the sector faulty since before it was seen to be proven",
+            DISPUTED, 6_304_380, Active(6_304_379), FAULTY, exact(F, FAR))
+            .on_gateway(observed(6_304_379, FAR)),
+        row("the next proof does not cure that",
+            DISPUTED, 6_305_460, Active(6_304_379), FAULTY, exact(F, FAR))
+            .on_gateway(observed(6_304_379, FAR)),
+        fault("who saw it proven before that deadline only learns the same",
+            DISPUTED, 6_305_460, SEEN, 6_299_700),
+        row("six weeks after the disputed proof it is terminated",
+            DISPUTED, 6_423_540, Active(6_304_379), Sector::None, Terminated),
 
         // A fault that the chain does not date.
         row("a sector that expires before its fault is too old: the fault has no date",

@@ -89,6 +89,8 @@ pub(crate) enum Deed {
     DeclareFault(u64),
     /// `DeclareFaultsRecovered` of it.
     DeclareRecovered(u64),
+    /// `DisputeWindowedPoSt` of its last proof, which is wrong.
+    LoseDispute(u64),
     /// `TerminateSectors` of it; the market hears of it.
     Terminate(u64),
     /// The same by cron, where the market's failure to hear of it is swallowed.
@@ -227,6 +229,10 @@ fn perform(devnet: &Devnet, deed: Deed) {
         Deed::DeclareRecovered(deal) => {
             let (provider, number) = sector(deal);
             devnet.recover(provider, number)
+        }
+        Deed::LoseDispute(deal) => {
+            let (provider, number) = sector(deal);
+            devnet.lose_dispute(provider, number)
         }
         Deed::Terminate(deal) => {
             let (provider, number) = sector(deal);

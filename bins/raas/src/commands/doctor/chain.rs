@@ -17,7 +17,7 @@ use raas_runtime::{
 use raas_types::{EpochDelta, Network, Tipset};
 use serde::Deserialize;
 
-use super::{Findings, soon};
+use super::{Findings, Level, Unanswered, soon};
 use crate::{
     config::{EndpointConfig, LotusConfig},
     secret::read_secret,
@@ -72,15 +72,10 @@ async fn meet(
         }
     };
     let about = format!("lotus {}", chain.endpoint());
-    let network = match tokio::time::timeout(within, chain.network()).await {
-        Ok(Ok(network)) => network,
-        Ok(Err(error)) => {
-            findings.fail(&about, &error, mend(&error));
-            return (findings, None);
-        }
-        Err(_) => {
-            let says = format!("no answer within {} s", within.as_secs_f64());
-            findings.fail(&about, says, "see whether the node is overloaded, or give --timeout");
+    let network = match soon(within, chain.network()).await {
+        Ok(network) => network,
+        Err(why) => {
+            findings.fail(&about, &why, mend(&why));
             return (findings, None);
         }
     };
@@ -100,7 +95,10 @@ async fn meet(
 }
 
 /// What to do about an endpoint that gives no answer.
-fn mend(error: &Error) -> &'static str {
+fn mend(why: &Unanswered<Error>) -> &'static str {
+    let Unanswered::Failed(error) = why else {
+        return "see whether the node is overloaded, or give --timeout";
+    };
     match error {
         Error::Unavailable { .. } => "start the node, or correct the url of its [[lotus.endpoint]]",
         Error::Refused { .. } => {
@@ -124,7 +122,12 @@ fn of_network(about: &str, config: &LotusConfig, network: &Network, findings: &m
     }
 }
 
-fn of_head(about: &str, network: &Network, head: &Result<Head, String>, findings: &mut Findings) {
+fn of_head(
+    about: &str,
+    network: &Network,
+    head: &Result<Head, Unanswered<Error>>,
+    findings: &mut Findings,
+) {
     let Head { tipset, behind } = match head {
         Ok(head) => head,
         Err(why) => return findings.fail(about, why, "without its head nothing is read"),
@@ -158,55 +161,59 @@ fn of_capabilities(
     finalized: Option<&Tipset>,
     findings: &mut Findings,
 ) {
-    let later = "it did not answer that: ask again later";
-    let software = able.node.as_deref().unwrap_or("it does not say which software it is");
-    findings.ok(about, format!("{software} ({})", able.dialect));
-    let at = finalized.map_or(String::new(), |tipset| format!(", epoch {} now", tipset.epoch));
-    match able.finality {
-        FinalitySource::Unknown => findings.warn(about, able.finality, later),
-        source => findings.ok(about, format!("{source}{at}")),
-    }
-    match able.max_batch {
-        Some(1) => findings.warn(
-            about,
-            "it takes no batches: every deal and sector is a request of its own",
-            "expect as many requests as there are deals, or name an endpoint that takes batches",
-        ),
-        Some(size) => findings.ok(about, format!("takes batches of {size}")),
-        None => findings.warn(about, "how large its batches may be is not known", later),
-    }
-    match &able.sectors {
-        SectorAccess::Location => findings.ok(
-            about,
-            format!("{}: one StateCall a sector, each answer 10 to 30 kB", able.sectors),
-        ),
-        SectorAccess::Nothing { .. } => findings.fail(
-            about,
-            &able.sectors,
-            "name a node's own API, or a gateway of a network of version 28 or later",
-        ),
-        SectorAccess::Unknown => findings.warn(about, &able.sectors, later),
-        _ => findings.ok(about, &able.sectors),
-    }
-    match able.faults {
-        FaultDating::Exact => findings.ok(about, able.faults),
-        FaultDating::Unknown => findings.warn(about, able.faults, later),
-        _ => findings.ok(about, format!("faults dated by observation, +-{}", period())),
-    }
-    match able.look_back {
-        LookBack::Unknown => findings.warn(about, able.look_back, later),
-        look_back => findings.ok(about, look_back),
-    }
-    match able.deadlines {
-        Some(true) => findings.ok(about, "tells when deadlines end: sectors are read right after"),
-        Some(false) => findings.ok(about, "does not tell when deadlines end: read once a day"),
-        None => findings.warn(about, "whether it tells when deadlines end is not known", later),
+    // The first of its words is of the network, which was told of already.
+    let words = able.words().into_iter().skip(1);
+    let observed = FaultDating::Observed.to_string();
+    for (mut says, (more, wrong)) in words.zip(meanings(able, finalized)) {
+        if says == observed {
+            // Either way, and in as few words as the rest.
+            let off = EpochDelta::PROVING_PERIOD.get();
+            says = format!("faults dated by observation, +-{off} epochs");
+        }
+        says.push_str(&more);
+        match wrong {
+            Some((level, mend)) => findings.wrong(level, about, says, mend),
+            None => findings.ok(about, says),
+        }
     }
 }
 
-/// How far off a fault that was only observed may be dated.
-fn period() -> String {
-    format!("{} epochs", EpochDelta::PROVING_PERIOD.get())
+/// What to add to the words of a capability, and where it is wanting how bad that is and how to mend
+/// it.
+type Meaning = (String, Option<(Level, &'static str)>);
+
+/// What the capabilities mean for a node, in the order of their words from the software on.
+fn meanings(able: &Capabilities, finalized: Option<&Tipset>) -> [Meaning; 7] {
+    let later = Some((Level::Warn, "it did not answer that: ask again later"));
+    let unless_known = |unknown: bool| (String::new(), later.filter(|_| unknown));
+    let now = finalized.map_or(String::new(), |tipset| format!(", epoch {} now", tipset.epoch));
+    let finality = match able.finality {
+        FinalitySource::Unknown => unless_known(true),
+        _ => (now, None),
+    };
+    let one_by_one = "expect as many requests as there are deals, or name an endpoint that takes \
+                      batches";
+    let batches = match able.max_batch {
+        Some(1) => (String::new(), Some((Level::Warn, one_by_one))),
+        size => unless_known(size.is_none()),
+    };
+    let none = "name a node's own API, or a gateway of a network of version 28 or later";
+    let sectors = match &able.sectors {
+        SectorAccess::Location => {
+            (": one StateCall a sector, each answer 10 to 30 kB".to_owned(), None)
+        }
+        SectorAccess::Nothing { .. } => (String::new(), Some((Level::Fail, none))),
+        access => unless_known(*access == SectorAccess::Unknown),
+    };
+    [
+        unless_known(false),
+        finality,
+        batches,
+        sectors,
+        unless_known(able.faults == FaultDating::Unknown),
+        unless_known(able.look_back == LookBack::Unknown),
+        unless_known(able.deadlines.is_none()),
+    ]
 }
 
 fn of_token(about: &str, endpoint: &EndpointConfig, findings: &mut Findings) {

@@ -7,15 +7,11 @@ use raas_deal_status_evm::{
     EndpointSettings, EvmDealStatus, Settings as ContractSettings, SigningKey,
 };
 use raas_runtime::deal_status::{DealStatusSource, Error};
-use raas_types::{Cid, EpochDelta, Tipset};
-use reqwest::{Client, redirect::Policy};
+use raas_types::{EpochDelta, Tipset};
 use serde_json::{Value, json};
 
-use super::{Findings, Level, soon};
+use super::{Findings, Level, Unanswered, http_client, nothing, soon};
 use crate::{config::Config, wiring};
-
-/// A CID of nothing (the empty file, in itself), which no deal is listed for.
-const NOTHING: &str = "bafkqaaa";
 
 /// attoFIL a FIL.
 const FIL: u128 = 1_000_000_000_000_000_000;
@@ -23,6 +19,12 @@ const FIL: u128 = 1_000_000_000_000_000_000;
 /// Below this not even one record is certain to be paid for: 50 million units of gas at the highest
 /// fee that is offered, 5 nanoFIL.
 const ONE_RECORD: u128 = FIL / 4;
+
+/// Below this, a millionth of a FIL, attoFIL are told.
+const SHOWN_AS_FIL: u128 = FIL / 1_000_000;
+
+/// How to mend an account that has too little.
+const SEND_SOME: &str = "send it some FIL: a record costs 0.25 FIL at the very most";
 
 /// The longest answer that is read, in bytes: a balance is a hundred.
 const MAX_ANSWER: usize = 64 << 10;
@@ -109,21 +111,18 @@ struct Trouble {
 
 /// Whether it answers at a tipset.
 async fn answers(contract: &EvmDealStatus, at: &Tipset, within: Duration) -> Result<(), Trouble> {
-    let cids: Vec<Cid> = Cid::try_from(NOTHING).into_iter().collect();
+    let cids = [nothing()];
     let listing = contract.listings(&cids, EpochDelta::DAY, at);
-    match tokio::time::timeout(within, listing).await.map(|answers| answers.into_iter().next()) {
-        Ok(Some(Ok(_))) => Ok(()),
-        Ok(Some(Err(error))) => Err(Trouble {
-            why: error.to_string(),
-            mend: mend(&error),
-            may_be_young: matches!(error, Error::Misconfigured { .. }),
-        }),
-        Ok(None) | Err(_) => Err(Trouble {
-            why: format!("no answer within {} s", within.as_secs_f64()),
-            mend: "see to its endpoint, or correct contract.url",
-            may_be_young: false,
-        }),
-    }
+    let first = async { listing.await.into_iter().next().transpose() };
+    let (why, mend, may_be_young) = match soon(within, first).await {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => ("no answer".to_owned(), "see to its endpoint", false),
+        Err(Unanswered::Failed(error)) => {
+            (error.to_string(), mend(&error), matches!(error, Error::Misconfigured { .. }))
+        }
+        Err(late) => (late.to_string(), "see to its endpoint, or correct contract.url", false),
+    };
+    Err(Trouble { why, mend, may_be_young })
 }
 
 fn mend(error: &Error) -> &'static str {
@@ -147,35 +146,33 @@ async fn funds(
 ) {
     let about = format!("funds of {}", key.account());
     match soon(within, balance(endpoint, key)).await {
-        Ok(0) => findings.fail(
-            about,
-            "the account that writes to the contract has nothing",
-            "send it some FIL: a record costs 0.25 FIL at the very most",
-        ),
-        Ok(balance) if balance < ONE_RECORD => findings.warn(
-            about,
-            format!(
-                "{:.4} FIL, which may not pay for one record where fees are high",
-                balance / FIL
-            ),
-            "send it some FIL: a record costs 0.25 FIL at the very most",
-        ),
-        Ok(balance) => findings.ok(about, in_fil(balance)),
+        Ok(0) => {
+            findings.fail(about, "the account that writes to the contract has nothing", SEND_SOME);
+        }
+        Ok(atto) if atto < ONE_RECORD => {
+            let has = in_fil(atto);
+            let says = format!("{has}, which may not pay for one record where fees are high");
+            findings.warn(about, says, SEND_SOME);
+        }
+        Ok(atto) => findings.ok(about, in_fil(atto)),
         Err(why) => findings.warn(about, why, "what it has was not found out: see to its endpoint"),
     }
 }
 
+/// An amount for people, never more than it is: FIL down to the sixth place, less than that as attoFIL.
 fn in_fil(atto: u128) -> String {
-    format!("{:.4} FIL", atto as f64 / FIL as f64)
+    if (1..SHOWN_AS_FIL).contains(&atto) {
+        return format!("{atto} attoFIL");
+    }
+    let text = format!("{}.{:06}", atto / FIL, atto % FIL / SHOWN_AS_FIL);
+    format!("{} FIL", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// What an account has, in attoFIL.
 async fn balance(endpoint: &EndpointSettings, key: &SigningKey) -> Result<u128, String> {
-    let client = Client::builder().redirect(Policy::none()).build();
-    let client = client.map_err(|_| "no HTTP client can be made".to_owned())?;
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance",
         "params": [key.account().to_string(), "latest"]});
-    let mut request = client.post(endpoint.url.clone()).json(&call);
+    let mut request = http_client()?.post(endpoint.url.clone()).json(&call);
     if let Some(token) = &endpoint.token {
         request = request.bearer_auth(token);
     }
@@ -196,4 +193,27 @@ async fn balance(endpoint: &EndpointSettings, key: &SigningKey) -> Result<u128, 
         let why = answer["error"]["message"].as_str().unwrap_or("no balance in the answer");
         format!("eth_getBalance: {why}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_below_and_above_a_fil_are_told_as_they_are() {
+        for (atto, text) in [
+            (0, "0 FIL"),
+            (1, "1 attoFIL"),
+            (SHOWN_AS_FIL - 1, "999999999999 attoFIL"),
+            (SHOWN_AS_FIL, "0.000001 FIL"),
+            (FIL / 10, "0.1 FIL"),
+            (ONE_RECORD, "0.25 FIL"),
+            (FIL - 1, "0.999999 FIL"),
+            (FIL, "1 FIL"),
+            (10 * FIL + FIL / 2, "10.5 FIL"),
+            (u128::MAX, "340282366920938463463.374607 FIL"),
+        ] {
+            assert_eq!(in_fil(atto), text, "{atto}");
+        }
+    }
 }

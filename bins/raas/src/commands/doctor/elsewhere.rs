@@ -4,18 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
 use raas_runtime::aggregator::Error;
-use raas_types::Cid;
-use reqwest::{Client, redirect::Policy};
 use url::Url;
 
-use super::{Findings, soon};
+use super::{Findings, Unanswered, http_client, nothing, soon};
 use crate::{
     config::{AggregatorConfig, Config},
     wiring,
 };
-
-/// A CID of nothing (the empty file, in itself), which nobody makes deals for.
-const NOTHING: &str = "bafkqaaa";
 
 /// What is found of the aggregators and of where bytes are fetched from.
 pub(super) async fn check(config: &Config, within: Duration) -> Findings {
@@ -50,26 +45,17 @@ async fn aggregator(config: &AggregatorConfig, within: Duration) -> Findings {
             return findings;
         }
     };
-    let Ok(nothing) = Cid::try_from(NOTHING) else { return findings };
-    match tokio::time::timeout(within, adapter.deals(&nothing)).await {
-        Ok(Ok(_)) => findings.ok(about, "answers questions with this key"),
-        Ok(Err(error @ Error::Misconfigured { .. })) => {
+    match soon(within, adapter.deals(&nothing())).await {
+        Ok(_) => findings.ok(about, "answers questions with this key"),
+        Err(Unanswered::Failed(error @ Error::Misconfigured { .. })) => {
             findings.fail(about, error, "write a valid key into its key_file, or correct its api");
         }
-        Ok(Err(error @ Error::Rejected { .. })) => {
-            findings.warn(
-                about,
-                error,
-                "it answers, and not as it should: see whether it is the api",
-            );
-        }
-        Ok(Err(error)) => {
-            findings.fail(about, error, "see whether it is there, or correct its api")
-        }
-        Err(_) => {
-            let says = format!("no answer within {} s", within.as_secs_f64());
-            findings.fail(about, says, "see whether it is there, or correct its api");
-        }
+        Err(Unanswered::Failed(error @ Error::Rejected { .. })) => findings.warn(
+            about,
+            error,
+            "it answers, and not as it should: see whether it is the api",
+        ),
+        Err(why) => findings.fail(about, why, "see whether it is there, or correct its api"),
     }
     findings
 }
@@ -96,10 +82,8 @@ async fn sources(config: &Config, within: Duration) -> Findings {
 }
 
 async fn knock(url: &Url) -> Result<(), String> {
-    let client = Client::builder().redirect(Policy::none()).build();
-    let client = client.map_err(|_| "no HTTP client can be made".to_owned())?;
     // What the client says of its failures names the URL, which may hold a secret.
-    let answer = client.head(url.clone()).send().await;
+    let answer = http_client()?.head(url.clone()).send().await;
     answer.map(drop).map_err(|_| "no connection, or no answer".to_owned())
 }
 

@@ -2,18 +2,24 @@
 //! it runs.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
+    io,
     path::Path,
     time::Duration,
 };
 
 use raas_client::Client;
-use raas_job_store_sqlite::SqliteJobStore;
-use raas_retrieval::BlobStore;
-use raas_runtime::job_store::Error;
 
-use super::{Findings, soon};
+use super::{
+    Findings,
+    database::{self, beside},
+    soon,
+};
 use crate::{config::Config, secret::read_secret, wiring};
+
+/// What to do about what is there and cannot be used.
+pub(super) const MAKE_USABLE: &str =
+    "see whether it is readable and writable for the user that the node runs as";
 
 /// Free space below which it is time to look: one file of a gibibyte fills it.
 const LITTLE_SPACE: u64 = 1 << 30;
@@ -40,15 +46,18 @@ pub(super) async fn check(config: &Config, within: Duration) -> Findings {
     findings
 }
 
-/// The directory and its database; whether a node has it open.
+/// The directory and its database; whether a node has it open. Of what a node works on nothing is
+/// opened, and of what no node works on nothing is changed.
 fn directory(dir: &Path) -> (Findings, bool) {
     let mut findings = Findings::default();
     let Some(there) = dir.ancestors().find(|path| path.exists()).map(Path::to_path_buf) else {
         findings.fail("store", format!("there is no {}", dir.display()), "correct node.dir");
         return (findings, false);
     };
+    let file = dir.join("raas.sqlite");
+    let is_open = is_held(&file);
     // The file is gone when its handle is.
-    match tempfile::NamedTempFile::new_in(&there) {
+    match tempfile::tempfile_in(&there) {
         Ok(_) if there == dir => findings.ok("store", format!("{} is writable", dir.display())),
         Ok(_) => findings.ok("store", format!("{} is made at the first start", dir.display())),
         Err(error) => findings.fail(
@@ -60,45 +69,32 @@ fn directory(dir: &Path) -> (Findings, bool) {
     space(&there, &mut findings);
     let blobs = dir.join("blobs");
     if blobs.exists()
-        && let Err(error) = BlobStore::open(&blobs)
+        && let Err(error) = look_into(&blobs)
     {
-        let mend = "see whether it is readable and writable for the user that the node runs as";
-        findings.fail("store", format!("{}: {error}", blobs.display()), mend);
+        findings.fail("store", format!("{}: {error}", blobs.display()), MAKE_USABLE);
     }
-    let is_open = database(&dir.join("raas.sqlite"), &mut findings);
+    if is_open {
+        findings.ok("store", "a node is working on the database, which is not looked into");
+    } else {
+        database::check(&file, &mut findings);
+    }
     (findings, is_open)
 }
 
-/// Opens the database, unless a node works on it: whether one does.
-fn database(path: &Path, findings: &mut Findings) -> bool {
-    if !path.exists() {
-        findings.ok("store", "there is no database yet: it is made at the first start");
-        return false;
-    }
-    if is_held(&path.with_extension("sqlite.lock")) {
-        findings.ok("store", "a node is working on the database, which is not looked into");
-        return true;
-    }
-    match SqliteJobStore::open(path) {
-        Ok(_) => findings.ok("store", "the database opens, and is of this version"),
-        Err(error @ Error::Corrupt(_)) => findings.fail(
-            "store",
-            error,
-            "use the version of raas that wrote it, or a backup, or another node.dir",
-        ),
-        Err(error) => findings.fail(
-            "store",
-            error,
-            "see whether it is readable and writable for the user that the node runs as",
-        ),
-    }
-    false
+/// Whether files can be found in a directory and written to it. What is there is left alone: a node
+/// that runs has unfinished ones in it.
+fn look_into(dir: &Path) -> io::Result<()> {
+    fs::read_dir(dir)?.try_for_each(|entry| entry.map(drop))?;
+    tempfile::tempfile_in(dir).map(drop)
 }
 
 /// Whether another process holds the lock that an open store holds.
-fn is_held(lock: &Path) -> bool {
-    let file = File::options().write(true).open(lock);
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+fn is_held(database: &Path) -> bool {
+    // The lock stands beside the file itself, whatever links lead there.
+    let file = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let lock = File::open(beside(&file, ".lock"));
+    // Shared, so that two doctors do not take each other for a node.
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 #[cfg(unix)]

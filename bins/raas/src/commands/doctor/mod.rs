@@ -1,10 +1,11 @@
 //! `raas doctor`: whether a node with this configuration would work, and how to mend what is wrong.
 //!
 //! Asks whatever the node would ask, once and within a time limit, and changes nothing: no order is
-//! made, no transaction sent, and no state made that is not there.
+//! made, no transaction sent, and no state made that is not there, brought up to date or tidied up.
 
 mod chain;
 mod contract;
+mod database;
 mod elsewhere;
 mod findings;
 mod local;
@@ -12,6 +13,8 @@ mod local;
 use std::{fmt, future::Future, process::ExitCode, time::Duration};
 
 use anyhow::Result;
+use raas_types::Cid;
+use reqwest::{Client, redirect::Policy};
 
 use self::findings::{Findings, Level};
 use crate::{
@@ -63,13 +66,61 @@ fn settings(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// What comes of a question within the limit, or why nothing does.
-async fn soon<T, E: fmt::Display>(
+/// Why a question was not answered.
+#[derive(Debug)]
+enum Unanswered<E> {
+    /// The limit passed.
+    Late(Duration),
+    /// It was refused, or could not be asked.
+    Failed(E),
+}
+
+impl<E: fmt::Display> fmt::Display for Unanswered<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late(limit) => write!(f, "no answer within {} s", limit.as_secs_f64()),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What comes of a question within the limit.
+async fn soon<T, E>(
     within: Duration,
     question: impl Future<Output = Result<T, E>>,
-) -> Result<T, String> {
+) -> Result<T, Unanswered<E>> {
     match tokio::time::timeout(within, question).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", within.as_secs_f64())),
+        Ok(answer) => answer.map_err(Unanswered::Failed),
+        Err(_) => Err(Unanswered::Late(within)),
+    }
+}
+
+/// A CID of nothing (the empty file, in itself), which no deal is made or listed for.
+fn nothing() -> Cid {
+    Cid::try_from("bafkqaaa").unwrap_or_default()
+}
+
+/// A client for questions of the doctor's own. It goes where it is sent and no further.
+fn http_client() -> Result<Client, String> {
+    let client = Client::builder().redirect(Policy::none()).build();
+    client.map_err(|_| "no HTTP client can be made".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_the_empty_file() {
+        assert_eq!(nothing().to_string(), "bafkqaaa");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_in_time_is_told_from_one_that_is_no() {
+        let limit = Duration::from_millis(1);
+        let late = soon(limit, std::future::pending::<Result<(), String>>()).await;
+        assert_eq!(late.expect_err("nobody answers").to_string(), "no answer within 0.001 s");
+        let refused = soon(Duration::MAX, async { Err::<(), _>("no") }).await;
+        assert!(matches!(refused, Err(Unanswered::Failed("no"))));
     }
 }

@@ -88,6 +88,60 @@ fn declarations_come_before_the_cutoff_or_not_at_all() {
 }
 
 #[test]
+fn a_lost_dispute_makes_faulty_what_was_proven_since_before_it_was_seen_active() {
+    let (mut world, numbers) = three_in_one_deadline();
+    let schedule = world.miner(PROVIDER).unwrap().schedule;
+    let window = schedule.next_not_elapsed(42, world.now());
+    advance_to(&mut world, window.close + 1_799);
+    let seen = now_of(&world, numbers[0]);
+    assert!(seen.is_active());
+    world.lose_dispute(PROVIDER, numbers[0]).unwrap();
+    // Two sectors are in a partition, and the third is in another.
+    let faults: Vec<_> = numbers.iter().map(|number| now_of(&world, *number).fault).collect();
+    assert_eq!(faults, [Some(window.last()), Some(window.last()), None]);
+    let miner = world.miner(PROVIDER).unwrap();
+    let then = miner.sector(numbers[0]).unwrap().after(world.now() - 1);
+    assert_eq!(then, Some(seen), "the past stays");
+    let left = miner.expiry_after(numbers[0], world.now());
+    assert_eq!(left, Some(Expiry::Early(window.last() + FAULT_MAX_AGE)));
+
+    // It is a fault like any other: it stays until its recovery is declared and proven.
+    advance_to(&mut world, window.close + PERIOD);
+    assert_eq!(now_of(&world, numbers[0]).fault, Some(window.last()));
+    world.declare_recovery(PROVIDER, numbers[0]).unwrap();
+    advance_to(&mut world, window.close + 2 * PERIOD);
+    assert!(now_of(&world, numbers[0]).is_active());
+    assert_eq!(now_of(&world, numbers[1]).fault, Some(window.last()));
+}
+
+#[test]
+fn a_dispute_comes_in_time_and_about_what_was_proven_or_not_at_all() {
+    let (mut world, numbers) = three_in_one_deadline();
+    let schedule = world.miner(PROVIDER).unwrap().schedule;
+    let window = schedule.next_not_elapsed(42, world.now());
+    advance_to(&mut world, window.open);
+    let early = why(world.lose_dispute(PROVIDER, numbers[0]));
+    assert!(early.contains(&format!("from epoch {} on", window.close)), "{early}");
+    advance_to(&mut world, window.close);
+    world.lose_dispute(PROVIDER, numbers[0]).unwrap();
+    let again = why(world.lose_dispute(PROVIDER, numbers[0]));
+    assert!(again.contains("nothing to dispute"), "{again}");
+    // Made after that deadline.
+    let now = world.now();
+    let planting =
+        Planting { spec: spec(), start: now + 10, activate: Some(now), deadline: Some(42) };
+    world.plant(planting).unwrap();
+    let new = world.miner(PROVIDER).unwrap().sectors().last().unwrap().number;
+    assert!(why(world.lose_dispute(PROVIDER, new)).contains("was not proven"));
+    advance_to(&mut world, window.close + 1_800);
+    let late = why(world.lose_dispute(PROVIDER, numbers[2]));
+    assert!(late.contains(&format!("from epoch {} on", window.close + PERIOD)), "{late}");
+    assert!(now_of(&world, numbers[2]).is_active());
+    let stranger = SectorNumber::new(9_999);
+    assert!(why(world.lose_dispute(PROVIDER, stranger)).contains("no sector 9999"));
+}
+
+#[test]
 fn one_sector_is_terminated_with_or_without_its_deal() {
     let (mut world, numbers) = three_in_one_deadline();
     world.terminate_sector(PROVIDER, numbers[0], false).unwrap();
