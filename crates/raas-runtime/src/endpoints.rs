@@ -1,7 +1,7 @@
 //! The endpoints of the chain: which of them are believed in a pass, and in which order they are
-//! asked.
+//! asked. Asks them, and keeps how each does; what follows from their answers is `selection`'s.
 //!
-//! Before a pass every endpoint introduces itself (`selection` decides): its network, its head, its final tipset. One that
+//! Before a pass every endpoint introduces itself: its network, its head, its final tipset. One that
 //! cannot be asked, is late, or is on another network or another fork than the others is *set aside*
 //! with a reason, and asked again later, after growing pauses. The first of those that remain gives
 //! the tipset to which the pass is pinned, and is read; the others stand in for it where it fails, and
@@ -164,10 +164,9 @@ impl Endpoints {
         loop {
             let primary = candidates.primary(expected)?;
             let pin = primary.finalized.clone();
-            let alone = candidates.believed.len() == 1;
-            let said = match alone {
-                true => Vec::new(),
-                false => self.tipsets_at(pin.epoch, candidates).await,
+            let said = match candidates.believed.len() {
+                1 => Vec::new(),
+                _ => self.tipsets_at(pin.epoch, candidates).await,
             };
             if !candidates.vote(&primary, said)? {
                 continue;
@@ -224,10 +223,6 @@ impl Endpoints {
         until.is_some_and(|until| now < until)
     }
 
-    fn name(&self, index: usize) -> String {
-        self.all.get(index).map_or_else(String::new, |chain| chain.endpoint())
-    }
-
     async fn introduce(&self, index: usize) -> Result<Introduction, String> {
         let chain = &self.all[index];
         let introduce = async {
@@ -246,10 +241,9 @@ impl Endpoints {
     /// Keeps who was rejected, and who is back.
     fn set_aside(&self, candidates: &Candidates, events: &mut Vec<Event>) {
         let mut standings = self.standings();
-        for who in &candidates.believed {
-            let endpoint = self.name(who.index);
-            if standings[who.index].aside.take().is_some() {
-                events.push(Event::EndpointBack { endpoint });
+        for Introduction { index, endpoint, .. } in &candidates.believed {
+            if standings[*index].aside.take().is_some() {
+                events.push(Event::EndpointBack { endpoint: endpoint.clone() });
             }
         }
         for (index, reason) in &candidates.rejected {
@@ -264,7 +258,7 @@ impl Endpoints {
             let reason = reason.clone();
             standing.aside = Some(Aside { reason: reason.clone(), times: times + 1, again });
             if is_new {
-                events.push(Event::EndpointAside { endpoint: self.name(*index), reason });
+                events.push(Event::EndpointAside { endpoint: self.all[*index].endpoint(), reason });
             }
         }
     }
@@ -272,6 +266,6 @@ impl Endpoints {
 
 /// A pause that doubles so many times, up to the longest.
 fn doubled(first: Duration, times: u32) -> Duration {
-    // The shortest is beyond the longest after 2^6 = 64 times.
+    // The shorter of the two first pauses, 30 s, is beyond the longest when doubled six times: 32 min.
     (first * (1 << times.min(6))).min(LONGEST_PAUSE)
 }
