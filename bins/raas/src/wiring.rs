@@ -18,7 +18,7 @@ use raas_job_store_sqlite::SqliteJobStore;
 use raas_lotus_jsonrpc::{JsonRpcLotus, JsonRpcLotusConfig};
 use raas_retrieval::{BlobStore, DataSource};
 use raas_retrieval_http::{AddressPolicy, ClientOptions, GatewaySource, IpniSource};
-use raas_runtime::{Node, Settings, Without};
+use raas_runtime::{Node, Planner, Settings};
 use raas_types::{AggregatorName, ChainEpoch};
 use url::Url;
 
@@ -32,7 +32,7 @@ use crate::{
 const TOKEN_FILE: &str = "api-token";
 
 /// A node with all its adapters.
-pub(crate) fn node_from_config(config: &Config, without: Without) -> Result<Node> {
+pub(crate) fn node_from_config(config: &Config, planner: Arc<dyn Planner>) -> Result<Node> {
     let dir = &config.node.dir;
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let store = SqliteJobStore::open(dir.join("raas.sqlite"))
@@ -40,7 +40,8 @@ pub(crate) fn node_from_config(config: &Config, without: Without) -> Result<Node
     let blobs = BlobStore::open(dir.join("blobs"))
         .with_context(|| format!("cannot open the blobs in {}", dir.display()))?;
     let mut builder = Node::builder()
-        .settings(settings_from_config(config, without)?)
+        .settings(settings_from_config(config)?)
+        .planner(planner)
         .store(Arc::new(store))
         .blobs(blobs);
     for endpoint in &config.lotus.endpoints {
@@ -61,7 +62,7 @@ pub(crate) fn node_from_config(config: &Config, without: Without) -> Result<Node
     Ok(builder.build().map_err(|error| BadInput(error.to_string()))?)
 }
 
-pub(crate) fn settings_from_config(config: &Config, without: Without) -> Result<Settings> {
+pub(crate) fn settings_from_config(config: &Config) -> Result<Settings> {
     let period = Duration::try_from_secs_f64(config.node.period)
         .ok()
         .filter(|period| !period.is_zero())
@@ -73,7 +74,6 @@ pub(crate) fn settings_from_config(config: &Config, without: Without) -> Result<
         network: config.lotus.network.clone(),
         witnesses: config.lotus.witnesses,
         period,
-        without,
         ..Settings::default()
     })
 }

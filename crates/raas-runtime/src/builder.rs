@@ -8,7 +8,7 @@ use raas_job_store::JobStore;
 use raas_lotus::LotusChain;
 use raas_retrieval::{BlobStore, DataSource};
 
-use crate::{Node, Settings, node::Ports};
+use crate::{CorePlanner, Node, Planner, Settings, node::Ports};
 
 /// The parts of a node that are still missing or contradict each other.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,7 @@ pub struct NodeBuilder {
     store: Option<Arc<dyn JobStore>>,
     blobs: Option<BlobStore>,
     sources: Vec<Arc<dyn DataSource>>,
+    planner: Option<Arc<dyn Planner>>,
     settings: Settings,
 }
 
@@ -81,6 +82,12 @@ impl NodeBuilder {
         self
     }
 
+    /// Who decides; [`CorePlanner`] where nobody else is given.
+    pub fn planner(mut self, planner: Arc<dyn Planner>) -> Self {
+        self.planner = Some(planner);
+        self
+    }
+
     /// How the node behaves.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -115,6 +122,7 @@ impl NodeBuilder {
             blobs: self.blobs.ok_or(BuildError::Missing("a blob store"))?,
             sources: self.sources,
         };
-        Ok(Node::new(ports, self.settings))
+        let planner = self.planner.unwrap_or_else(|| Arc::new(CorePlanner));
+        Ok(Node::new(ports, planner, self.settings))
     }
 }

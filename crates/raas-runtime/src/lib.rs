@@ -1,8 +1,7 @@
 //! Runs RaaS jobs: observe, plan, record, act.
 //!
-//! A [`Node`] owns the adapters: one per port, and as many endpoints of the chain, aggregators and sources as
-//! there are. A *pass* takes all jobs that are due; a *look* is one CID's
-//! share of it:
+//! A [`Node`] owns the adapters: one per port, and as many endpoints of the chain, aggregators and
+//! sources as there are. A *pass* takes all jobs that are due; a *look* is one CID's share of it:
 //!
 //! ```text
 //! gate ──> pin one final tipset ──> ask after orders and transactions
@@ -33,6 +32,7 @@ mod node;
 mod observe;
 mod orders;
 mod pass;
+mod planner;
 mod reach;
 mod readings;
 mod report;
@@ -50,8 +50,9 @@ pub use endpoints::EndpointStatus;
 pub use error::{RegisterError, RuntimeError};
 pub use jobs::{Registered, Registration};
 pub use node::{Node, NodeStatus};
+pub use planner::{CorePlanner, Planner};
 pub use report::{Event, PassReport, Totals};
-pub use settings::{Settings, Without};
+pub use settings::Settings;
 pub use view::{ContractView, JobStatus, LookRecord, ReplicaStatus};
 
 // What the node's own API speaks of, so that embedding it takes one dependency.

@@ -1,6 +1,6 @@
 //! A look: what was seen of one CID, what was decided about it, and what that leaves in the store.
 
-use raas_core::{AggregatorView, MAX_AGE, Plan, Step, plan};
+use raas_core::{AggregatorView, MAX_AGE, Plan, Step};
 use raas_job_store::{Change, JobRecord, StoredJob, Versioned};
 use raas_types::{JobId, Order, OrderState, Tipset};
 
@@ -40,7 +40,7 @@ impl Look {
         pin: &Tipset,
     ) -> Self {
         let seen = subject.observation(views, pin);
-        let plan = plan(&subject.job_views(node), &seen);
+        let plan = node.planner().plan(&subject.job_views(node), &seen);
         let (events, alerts) = (subject.changes(), subject.alerts());
         let change = Some(left_by(&subject, &plan, node, pin));
         Self { subject, plan, events, alerts, change }

@@ -18,8 +18,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Alert, EndpointStatus, NodeBuilder, PassReport, Retrieved, Settings, Totals, alerts::Alerts,
-    data::MissingData, endpoints::Endpoints, landing::Asked, reach::Away, transfers::Transfers,
+    Alert, EndpointStatus, NodeBuilder, PassReport, Planner, Retrieved, Settings, Totals,
+    alerts::Alerts, data::MissingData, endpoints::Endpoints, landing::Asked, reach::Away,
+    transfers::Transfers,
 };
 
 /// The adapters of a node: one per port, but for the endpoints, aggregators and sources.
@@ -43,6 +44,7 @@ pub struct Node {
 #[derive(Debug)]
 struct Inner {
     ports: Ports,
+    planner: Arc<dyn Planner>,
     settings: Settings,
     endpoints: Endpoints,
     anchor: Mutex<ChainEpoch>,
@@ -80,12 +82,13 @@ impl Node {
         NodeBuilder::default()
     }
 
-    pub(crate) fn new(ports: Ports, settings: Settings) -> Self {
+    pub(crate) fn new(ports: Ports, planner: Arc<dyn Planner>, settings: Settings) -> Self {
         let inner = Inner {
             endpoints: Endpoints::new(ports.chain.clone()),
             anchor: Mutex::default(),
             alerts: Mutex::default(),
             ports,
+            planner,
             settings,
             woken: Notify::new(),
             passing: tokio::sync::Mutex::default(),
@@ -189,6 +192,10 @@ impl Node {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.inner.ports
+    }
+
+    pub(crate) fn planner(&self) -> &dyn Planner {
+        self.inner.planner.as_ref()
     }
 
     pub(crate) fn store(&self) -> &dyn JobStore {

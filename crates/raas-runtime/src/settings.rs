@@ -33,17 +33,6 @@ pub struct Settings {
     pub order_patience: i64,
     /// How long bytes that nobody had are left before they are asked for again.
     pub data_retry: EpochDelta,
-    /// Parts of the planner to leave out: a switch for tests that show what they are needed for.
-    pub without: Without,
-}
-
-/// Parts of the planner that tests switch off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Without {
-    /// No repair, whatever the terms.
-    pub repair: bool,
-    /// No renewal, whatever the terms.
-    pub renewal: bool,
 }
 
 impl Default for Settings {
@@ -60,7 +49,6 @@ impl Default for Settings {
             transfer_wait: Duration::from_secs(5),
             order_patience: 3,
             data_retry: EpochDelta::HOUR,
-            without: Without::default(),
         }
     }
 }

@@ -171,11 +171,8 @@ impl Subject {
 
     /// The jobs as the planner sees them.
     pub(crate) fn job_views(&self, node: &Node) -> Vec<JobView> {
-        let without = node.settings().without;
         let view = |stored: &Versioned<StoredJob>| {
-            let mut job = stored.value.job.clone();
-            job.terms.repair = job.terms.repair.filter(|_| !without.repair);
-            job.terms.renewal = job.terms.renewal.filter(|_| !without.renewal);
+            let job = stored.value.job.clone();
             let mine = || self.transactions.iter().filter(|t| is_about(t, &job));
             let closed = mine().filter(|t| is_closed(&t.purpose, mine())).map(|t| &t.purpose);
             let recording = closed.clone().filter_map(|purpose| match purpose {

@@ -1,9 +1,9 @@
 //! `raas dev`: the devnet, and a node on it, kept running to develop against.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use raas_runtime::{Node, Without};
+use raas_runtime::{CorePlanner, Node};
 use serde_json::json;
 
 use crate::{
@@ -48,7 +48,7 @@ async fn run_in(dir: &Path, args: &Dev, signals: &mut Signals) -> Result<ExitCod
         signals.next().await;
         ExitCode::SUCCESS
     } else {
-        let node = wiring::node_from_config(&sandbox.config, Without::default())?;
+        let node = wiring::node_from_config(&sandbox.config, Arc::new(CorePlanner))?;
         let serving = Serving::start(&sandbox.config, args.listen, node.clone(), true).await?;
         tokio::select! {
             ready = ready(&node) => ready?,

@@ -4,11 +4,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
-use raas_runtime::{Node, Without};
+use raas_runtime::{CorePlanner, Node};
 use raas_types::RpcUsage;
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -110,7 +111,7 @@ impl Serving {
 /// `raas run`.
 pub(crate) async fn run(args: Run) -> Result<ExitCode> {
     let config = Config::read(&args.config)?;
-    let node = wiring::node_from_config(&config, Without::default())?;
+    let node = wiring::node_from_config(&config, Arc::new(CorePlanner))?;
     if args.once {
         return Ok(once(&node, args.json).await);
     }

@@ -10,11 +10,16 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
-use raas_runtime::Without;
+use raas_runtime::{
+    Planner,
+    core::{JobView, Observation, Plan, plan},
+    types::Job,
+};
 use tempfile::TempDir;
 
 use self::{plot::Plot, stage::Stage, teller::Teller};
@@ -49,12 +54,10 @@ async fn tell(args: &Demo, dir: &Path) -> Result<ExitCode> {
         Some(file) => file.clone(),
         None => built_in(dir)?,
     };
-    let without = Without {
-        repair: args.without.iter().any(|part| part == "repair"),
-        renewal: args.without.iter().any(|part| part == "renewal"),
-    };
+    let without = |part: &str| args.without.iter().any(|left_out| left_out == part);
+    let planner = Crippled { repair: without("repair"), renewal: without("renewal") };
     let mut teller = Teller::new(args.json);
-    let stage = Stage::set(dir, args.chain.into(), without).await?;
+    let stage = Stage::set(dir, args.chain.into(), Arc::new(planner)).await?;
     let mut plot = Plot::new(stage, file, &mut teller);
     let played = plot.play().await;
     let summary = plot.judge(started.elapsed());
@@ -63,6 +66,26 @@ async fn tell(args: &Demo, dir: &Path) -> Result<ExitCode> {
     }
     teller.summary(&summary);
     Ok(if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A planner with parts left out: the story fails then, which shows what they are needed for.
+#[derive(Debug)]
+struct Crippled {
+    /// No repair, whatever the terms.
+    repair: bool,
+    /// No renewal, whatever the terms.
+    renewal: bool,
+}
+
+impl Planner for Crippled {
+    fn plan(&self, jobs: &[JobView], seen: &Observation) -> Plan {
+        let mut jobs = jobs.to_vec();
+        for Job { terms, .. } in jobs.iter_mut().map(|view| &mut view.job) {
+            terms.repair = terms.repair.filter(|_| !self.repair);
+            terms.renewal = terms.renewal.filter(|_| !self.renewal);
+        }
+        plan(&jobs, seen)
+    }
 }
 
 fn built_in(dir: &Path) -> Result<PathBuf> {

@@ -1,11 +1,11 @@
 //! What the story is played on: a devnet, a node on it with its HTTP face, a client.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use raas_client::Client;
 use raas_devnet::{DealState, DealTruth, Devnet, NodeKind, ProviderAction};
-use raas_runtime::{Event, Node, Without};
+use raas_runtime::{Event, Node, Planner};
 use raas_types::{ChainEpoch, ProviderId};
 use serde_json::json;
 
@@ -26,10 +26,14 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts everything. Time stands still but for [`step`](Self::step).
-    pub(super) async fn set(dir: &Path, chain: NodeKind, without: Without) -> Result<Self> {
+    pub(super) async fn set(
+        dir: &Path,
+        chain: NodeKind,
+        planner: Arc<dyn Planner>,
+    ) -> Result<Self> {
         let Sandbox { devnet, config, .. } =
             Sandbox::start(dir, devnet_settings(dir, chain)).await?;
-        let node = wiring::node_from_config(&config, without)?;
+        let node = wiring::node_from_config(&config, planner)?;
         let listen = config.api.listen;
         let serving = Serving::start(&config, listen, node.clone(), false).await?;
         let client = Client::new(&serving.api(), &serving.token)?;

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Doctor) -> Result<ExitCode> {
 
 /// Settings that are well formed and cannot be worked with all the same.
 fn settings(config: &Config, findings: &mut Findings) {
-    if let Err(error) = wiring::settings_from_config(config, Default::default()) {
+    if let Err(error) = wiring::settings_from_config(config) {
         findings.fail("configuration", error, "write a number of seconds such as 30.0");
     }
     if config.lotus.network.is_none() {
