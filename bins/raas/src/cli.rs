@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Checks what a node would work with, and says how to mend what is wrong.
     Doctor(Doctor),
+    /// Plans every logged decision anew, and says which would be decided otherwise now.
+    Replay(Replay),
     /// Stores a file with a node and has it kept alive.
     Store(Store),
     /// Has data kept alive that is somewhere already.
@@ -35,10 +37,14 @@ pub(crate) enum Command {
     Jobs(Jobs),
     /// Says how a job is doing, and why.
     Why(Why),
+    /// Has orders made again that were stopped because too much seemed lost at once.
+    Resume(Resume),
     /// Brings data back, verified.
     Get(Get),
     /// Removes a job; its deals are left to lapse.
     Rm(Rm),
+    /// What a node is told of providers, and is not on the chain: lists it, or changes it.
+    Providers(Providers),
 }
 
 #[derive(Debug, Args)]
@@ -130,6 +136,19 @@ pub(crate) struct Doctor {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The configuration of the node, which may be running.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// Only the decisions about this data.
+    #[arg(long)]
+    pub(crate) cid: Option<String>,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// How to reach a node.
 #[derive(Debug, Args)]
 pub(crate) struct Api {
@@ -168,6 +187,8 @@ pub(crate) struct Store {
     #[command(flatten)]
     pub(crate) terms: TermArgs,
     #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
     pub(crate) api: Api,
 }
 
@@ -193,6 +214,93 @@ pub(crate) struct Register {
     #[arg(long)]
     pub(crate) trust_contract: bool,
     #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Keep nothing: say what would be done now, what cannot be met, and what to loosen.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// Where replicas may be, and what may be spent.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// At most so many replicas with the providers of one owner.
+    #[arg(long)]
+    pub(crate) per_owner: Option<i64>,
+    /// At most so many replicas with the providers of one organisation.
+    #[arg(long)]
+    pub(crate) per_organisation: Option<i64>,
+    /// At most so many replicas in one country.
+    #[arg(long)]
+    pub(crate) per_country: Option<i64>,
+    /// Providers to ask for first, such as f01000,f01001.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) prefer: Vec<String>,
+    /// Providers to leave out until an order without them came to nothing.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) avoid: Vec<String>,
+    /// Providers never to order from.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+    /// Deals ordered for the data at most, in any day.
+    #[arg(long)]
+    pub(crate) deals_per_day: Option<i64>,
+    /// Bytes handed over for the data at most, in any day: a number, or text such as 64GiB.
+    #[arg(long)]
+    pub(crate) bytes_per_day: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Providers {
+    #[command(subcommand)]
+    pub(crate) command: Option<ProvidersCommand>,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// All that is known of providers, and who says so.
+    List(ListProviders),
+    /// Says what is known of a provider, in place of all that was said of it before.
+    Set(SetProvider),
+    /// Takes back what was said of a provider; what the node's file says of it stands again.
+    Rm(RmProvider),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListProviders {
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetProvider {
+    /// The provider, such as f01000.
+    pub(crate) provider: String,
+    /// Who owns it: the owner's address, spelt alike for all that are its.
+    #[arg(long)]
+    pub(crate) owner: Option<String>,
+    /// The organisation that runs it, spelt alike for all that are its.
+    #[arg(long)]
+    pub(crate) organisation: Option<String>,
+    /// The country that it is in: two letters, such as DE.
+    #[arg(long)]
+    pub(crate) country: Option<String>,
+    /// The share of its sectors that are lost in a year, in millionths.
+    #[arg(long)]
+    pub(crate) yearly_loss_ppm: Option<u32>,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmProvider {
+    /// The provider, such as f01000.
+    pub(crate) provider: String,
+    #[command(flatten)]
     pub(crate) api: Api,
 }
 
@@ -206,6 +314,12 @@ pub(crate) struct Jobs {
 pub(crate) struct Why {
     /// The job's id.
     pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
     #[command(flatten)]
     pub(crate) api: Api,
 }

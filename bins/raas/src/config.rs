@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use raas_api::DEFAULT_MAX_UPLOAD;
 use raas_retrieval::ImportProfile;
+use raas_runtime::{Settings, core::BreakerLimits};
 use raas_types::EpochDelta;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) node: NodeConfig,
     pub(crate) lotus: LotusConfig,
     pub(crate) contract: ContractConfig,
+    #[serde(default)]
+    pub(crate) breaker: BreakerConfig,
     #[serde(rename = "aggregator", default)]
     pub(crate) aggregators: Vec<AggregatorConfig>,
     #[serde(default)]
@@ -43,6 +46,53 @@ pub(crate) struct NodeConfig {
     /// Seconds between passes.
     #[serde(default = "default_period")]
     pub(crate) period: f64,
+    /// Decisions that are kept to be replayed.
+    #[serde(default = "default_decisions")]
+    pub(crate) decisions_kept: usize,
+    /// A file with what is known of providers, a table each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) providers: Option<PathBuf>,
+}
+
+/// When more seems lost at once than is believed, and nothing is ordered until it has passed or somebody
+/// has looked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BreakerConfig {
+    /// More of the replicas that were proven than this, in percent, within a day.
+    pub(crate) share_percent: u32,
+    /// More providers than this that lose all they hold.
+    pub(crate) providers: u32,
+    /// Fewer replicas than this are never too many.
+    pub(crate) fewest: u32,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        let BreakerLimits { share_percent, providers, fewest } = BreakerLimits::default();
+        Self { share_percent, providers, fewest }
+    }
+}
+
+impl BreakerConfig {
+    fn check(&self) -> Result<(), String> {
+        let Self { share_percent, fewest, .. } = self;
+        if !(1..=100).contains(share_percent) {
+            let how = "write 1 to 100, as in share_percent = 10";
+            return Err(format!("breaker.share_percent is {share_percent}: {how}"));
+        }
+        if *fewest == 0 {
+            let how = "write 1 to have a single loss counted, or leave it out";
+            return Err(format!("breaker.fewest is 0: {how}"));
+        }
+        Ok(())
+    }
+}
+
+impl From<BreakerConfig> for BreakerLimits {
+    fn from(BreakerConfig { share_percent, providers, fewest }: BreakerConfig) -> Self {
+        Self { share_percent, providers, fewest }
+    }
 }
 
 /// The chain.
@@ -190,6 +240,10 @@ fn default_period() -> f64 {
     30.0
 }
 
+fn default_decisions() -> usize {
+    Settings::default().decisions_kept
+}
+
 fn default_finality() -> EpochDelta {
     EpochDelta::EC_FINALITY
 }
@@ -237,12 +291,15 @@ impl Config {
                        asked before money is spent";
             return Err(format!("lotus.witnesses is 0: {how}"));
         }
+        config.breaker.check()?;
         Ok(config)
     }
 
     fn rebase(&mut self, base: &Path) {
-        let paths = [Some(&mut self.node.dir), self.contract.key_file.as_mut()]
+        let node = [Some(&mut self.node.dir), self.node.providers.as_mut()];
+        let paths = node
             .into_iter()
+            .chain([self.contract.key_file.as_mut()])
             .flatten()
             .chain(self.lotus.endpoints.iter_mut().filter_map(|e| e.token_file.as_mut()))
             .chain(self.aggregators.iter_mut().map(|a| &mut a.key_file));
@@ -340,6 +397,34 @@ mod tests {
         assert!(error.contains("names no endpoint") && error.contains("url = "), "{error}");
         let error = refusal(&format!("lotus.witnesses = 0\n{MINIMAL}"));
         assert!(error.contains("write 1"), "{error}");
+    }
+
+    #[test]
+    fn the_breaker_is_as_in_the_runtime_unless_it_is_set() {
+        let config = Config::parse(MINIMAL).expect("a configuration");
+        assert_eq!(BreakerLimits::from(config.breaker), BreakerLimits::default());
+        assert_eq!(config.node.decisions_kept, Settings::default().decisions_kept);
+        let set = format!("{MINIMAL}\n[breaker]\nshare_percent = 100\nproviders = 0\nfewest = 1\n");
+        let config = Config::parse(&set).expect("a configuration");
+        let limits = BreakerLimits { share_percent: 100, providers: 0, fewest: 1 };
+        assert_eq!(BreakerLimits::from(config.breaker), limits);
+    }
+
+    #[test]
+    fn limits_that_cannot_be_meant_are_refused() {
+        for (setting, says) in [
+            ("share_percent = 0", "breaker.share_percent is 0: write 1 to 100"),
+            ("share_percent = 101", "breaker.share_percent is 101: write 1 to 100"),
+            ("share_percent = -1", "share_percent"),
+            ("fewest = 0", "breaker.fewest is 0: write 1"),
+            ("providers = -1", "providers"),
+            ("percent = 5", "share_percent"),
+        ] {
+            let error = refusal(&format!("{MINIMAL}\n[breaker]\n{setting}\n"));
+            assert!(error.contains(says), "{setting}: {error}");
+        }
+        let kept = MINIMAL.replace("[node]", "[node]\ndecisions_kept = -1");
+        assert!(refusal(&kept).contains("decisions_kept"));
     }
 
     /// The sample in the README, taken from there.

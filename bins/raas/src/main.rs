@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod config;
 mod output;
+mod providers;
 mod sandbox;
 mod secret;
 mod signals;

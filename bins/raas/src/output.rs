@@ -39,7 +39,7 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
 fn is_bad_input(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
         Some(raas_client::Error::Problem(problem)) => {
-            matches!(problem.status, 400 | 404 | 406 | 413 | 415 | 422)
+            matches!(problem.status, 400 | 404 | 406 | 409 | 413 | 415 | 422)
         }
         _ => error.is::<BadInput>(),
     }

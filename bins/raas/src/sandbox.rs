@@ -10,12 +10,13 @@ use std::{
 use anyhow::{Context, Result};
 use raas_deal_status_evm::{Deployment, EndpointSettings, SigningKey, deploy};
 use raas_devnet::{Devnet, DevnetConfig, NodeConfig as DevnetNode, NodeKind};
+use raas_runtime::Settings;
 use raas_types::EpochDelta;
 
 use crate::{
     config::{
-        AggregatorConfig, ApiConfig, Config, ContractConfig, EndpointConfig, LotusConfig,
-        NodeConfig, RetrievalConfig,
+        AggregatorConfig, ApiConfig, BreakerConfig, Config, ContractConfig, EndpointConfig,
+        LotusConfig, NodeConfig, RetrievalConfig,
     },
     output::BadInput,
     secret::write_secret,
@@ -117,7 +118,14 @@ fn config_for(devnet: &Devnet, deployment: &Deployment, dir: &Path) -> Result<Co
     let api_key_file = PathBuf::from("aggregator-key");
     write_secret(&dir.join(&api_key_file), "devnet")?;
     Ok(Config {
-        node: NodeConfig { dir: NODE_DIR.into(), name: "raas".to_owned(), period: 0.25 },
+        node: NodeConfig {
+            dir: NODE_DIR.into(),
+            name: "raas".to_owned(),
+            period: 0.25,
+            decisions_kept: Settings::default().decisions_kept,
+            providers: None,
+        },
+        breaker: BreakerConfig::default(),
         lotus: LotusConfig {
             network: Some("devnet".to_owned()),
             finality: EpochDelta::new(30),

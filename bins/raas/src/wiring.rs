@@ -19,12 +19,13 @@ use raas_lotus_jsonrpc::{JsonRpcLotus, JsonRpcLotusConfig};
 use raas_retrieval::{BlobStore, DataSource};
 use raas_retrieval_http::{AddressPolicy, ClientOptions, GatewaySource, IpniSource};
 use raas_runtime::{Node, Planner, Settings};
-use raas_types::{AggregatorName, ChainEpoch};
+use raas_types::{AggregatorName, ChainEpoch, ProviderBook};
 use url::Url;
 
 use crate::{
     config::{AggregatorConfig, Config, ContractConfig, EndpointConfig, LotusConfig},
     output::BadInput,
+    providers,
     secret::{read_secret, write_secret},
 };
 
@@ -35,7 +36,7 @@ const TOKEN_FILE: &str = "api-token";
 pub(crate) fn node_from_config(config: &Config, planner: Arc<dyn Planner>) -> Result<Node> {
     let dir = &config.node.dir;
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let store = SqliteJobStore::open(dir.join("raas.sqlite"))
+    let store = SqliteJobStore::open(store_path(config))
         .with_context(|| format!("cannot open the database in {}", dir.display()))?;
     let blobs = BlobStore::open(dir.join("blobs"))
         .with_context(|| format!("cannot open the blobs in {}", dir.display()))?;
@@ -43,7 +44,8 @@ pub(crate) fn node_from_config(config: &Config, planner: Arc<dyn Planner>) -> Re
         .settings(settings_from_config(config)?)
         .planner(planner)
         .store(Arc::new(store))
-        .blobs(blobs);
+        .blobs(blobs)
+        .providers(providers_from_config(config)?);
     for endpoint in &config.lotus.endpoints {
         builder = builder.chain(Arc::new(chain_from_config(&config.lotus, endpoint)?));
     }
@@ -62,6 +64,11 @@ pub(crate) fn node_from_config(config: &Config, planner: Arc<dyn Planner>) -> Re
     Ok(builder.build().map_err(|error| BadInput(error.to_string()))?)
 }
 
+/// What is known of providers by the file that is configured; nothing where none is.
+pub(crate) fn providers_from_config(config: &Config) -> Result<ProviderBook> {
+    config.node.providers.as_deref().map(providers::read).transpose().map(Option::unwrap_or_default)
+}
+
 pub(crate) fn settings_from_config(config: &Config) -> Result<Settings> {
     let period = Duration::try_from_secs_f64(config.node.period)
         .ok()
@@ -74,6 +81,8 @@ pub(crate) fn settings_from_config(config: &Config) -> Result<Settings> {
         network: config.lotus.network.clone(),
         witnesses: config.lotus.witnesses,
         period,
+        breaker: config.breaker.clone().into(),
+        decisions_kept: config.node.decisions_kept,
         ..Settings::default()
     })
 }
@@ -172,6 +181,11 @@ pub(crate) fn face_from_config(config: &Config, node: Node) -> Result<(Face, Str
     face.max_upload = config.api.max_upload;
     face.import_profile = config.api.profile.into();
     Ok((face, token))
+}
+
+/// Where the database is.
+pub(crate) fn store_path(config: &Config) -> PathBuf {
+    config.node.dir.join("raas.sqlite")
 }
 
 /// Where the API token is kept.

@@ -36,6 +36,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("raas-api-types", vec![]),
         ("raas-api", vec!["raas-api-types", "raas-runtime", "raas-types"]),
         ("raas-client", vec!["raas-api-types", "raas-types", "raas-retrieval"]),
+        ("raas-sim", [&["raas-types", "raas-core", "raas-runtime"][..], &PORTS].concat()),
         ("raas-devnet", vec!["raas-types", "raas-piece", "raas-retrieval"]),
     ];
     rows.into_iter().map(|(name, may)| (name, may.into_iter().collect())).collect()
@@ -48,7 +49,7 @@ const EDGE: [&str; 2] = ["raas", "raas-examples"];
 /// what its crate depends on, so this also keeps HTTP, RPC and database types out of the ports.
 const INNER: [(&str, &[&str]); 8] = [
     ("raas-types", &["cid", "hex", "serde", "thiserror"]),
-    ("raas-core", &["cid", "serde"]),
+    ("raas-core", &["cid", "serde", "smallvec"]),
     ("raas-piece", &["cid", "sha2", "thiserror"]),
     ("raas-deal-status", &["async-trait", "cid", "mockall", "thiserror"]),
     ("raas-lotus", &["async-trait", "cid", "mockall", "thiserror"]),

@@ -92,6 +92,8 @@ pub fn test_order(cid: Cid, id: &str) -> Order {
         cause: Cause::Replication,
         known_deals: BTreeSet::new(),
         exclude: BTreeSet::new(),
+        prefer: BTreeSet::new(),
+        bytes: None,
         created: ChainEpoch::new(1_000),
         state: OrderState::Intended,
     }

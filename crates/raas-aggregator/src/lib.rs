@@ -78,7 +78,7 @@ pub trait Aggregator: fmt::Debug + Send + Sync + 'static {
 pub struct Capabilities {
     /// It takes an order id: the same order sent twice is one order.
     pub idempotent: bool,
-    /// It lets one exclude providers.
+    /// It lets one exclude providers, and prefer some.
     pub excludes_providers: bool,
     /// How many deals one order makes.
     pub copies: u32,

@@ -12,8 +12,8 @@ pub struct AlertList {
 /// An alert, which stands from when it began until it is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertView {
-    /// What it is about: `endpoint_aside`, `disagreement`, `witness_missing`. There may be more in
-    /// later versions.
+    /// What it is about: `endpoint_aside`, `disagreement`, `witness_missing`, `spending_stopped`. There
+    /// may be more in later versions.
     pub code: String,
     /// Whom or what: an endpoint, a deal, a CID.
     pub about: String,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::EvidenceView;
+use crate::{BudgetTerms, EvidenceView, PlacementTerms};
 
 /// A page of jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,9 +40,21 @@ pub struct JobView {
     /// What the last look saw and decided.
     #[serde(default)]
     pub last_look: Option<Look>,
+    /// The last decision about the data that is in the log; absent where none is, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_decision: Option<LoggedDecision>,
 }
 
-/// What is asked for; spans in epochs.
+/// A decision in the log: a plan that did something, with all that it was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedDecision {
+    /// Its number; the newest has the highest.
+    pub number: u64,
+    /// The pinned epoch.
+    pub epoch: i64,
+}
+
+/// What is asked for; spans in epochs. Placement and budget are absent where anything goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the term with its name")]
 pub struct TermsView {
@@ -54,6 +66,10 @@ pub struct TermsView {
     pub until: Option<i64>,
     pub aggregators: Vec<String>,
     pub trust: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetTerms>,
 }
 
 /// A deal that is said to hold the data.

@@ -11,6 +11,10 @@ pub struct Ready {
     pub epoch: i64,
     /// The endpoints of the chain, as they are configured.
     pub endpoints: Vec<EndpointView>,
+    /// Why nothing is ordered now; `null` while orders are made. The node is ready all the same: it
+    /// watches, and answers.
+    #[serde(default)]
+    pub spending_stopped: Option<String>,
 }
 
 /// An endpoint of the chain.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{BudgetTerms, PlacementTerms};
+
 /// A job, as a client asks for it. At least one of the three terms is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,12 @@ pub struct RegisterRequest {
     /// `"proven"` (the default) or `"contract"`: which deals count as replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// Where replicas may be; anywhere when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementTerms>,
+    /// What may be spent in a day; no limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetTerms>,
 }
 
 /// How many replicas are wanted.

@@ -1,10 +1,14 @@
 //! The domain into answers: what is known of a job becomes a [`JobView`].
 
 use raas_api_types::{
-    ContractAnswer, ContractAnswers, FetchedView, JobView, Look, OrderView, ReplicaView, TermsView,
-    TransactionView,
+    ContractAnswer, ContractAnswers, FetchedView, JobView, LoggedDecision, Look, ObstacleView,
+    OrderView, PlanView, ReplicaView, SpendingStop, TermsView, TransactionView,
 };
-use raas_runtime::{JobStatus, LookRecord, ReplicaStatus, Retrieved};
+use raas_runtime::{
+    JobStatus, LookRecord, Obstacle, Outlook, ReplicaStatus, Retrieved,
+    core::{Plan, Tripped, explain},
+    job_store::Decision,
+};
 use raas_types::{
     ChainEpoch, Job, ListedDeal, Order, OrderState, Provenance, SubmissionId, Terms, Transaction,
     TransactionPurpose, TransactionState, Trust, VerdictKind,
@@ -12,9 +16,12 @@ use raas_types::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::evidence;
+use crate::{evidence, policy};
 
-/// A job without its replicas, orders and looks, as lists show it.
+/// Deals that an answer names at most: a thousand are some 10 kB, and more than anyone reads.
+const NAMED: usize = 1_000;
+
+/// A job without its replicas, orders, looks and decisions, as lists show it.
 pub(crate) fn job(
     job: &Job,
     submission: Option<SubmissionId>,
@@ -30,17 +37,22 @@ pub(crate) fn job(
         orders: Vec::new(),
         transactions: Vec::new(),
         last_look: None,
+        last_decision: None,
     }
 }
 
-/// A job with all that is known of it.
-pub(crate) fn status(status: &JobStatus) -> JobView {
+/// A job with all that is known of it, and the last decision about its data.
+pub(crate) fn status(status: &JobStatus, decided: Option<&(u64, Decision)>) -> JobView {
     let record = &status.stored.record;
     JobView {
         replicas: status.replicas.iter().map(replica).collect(),
         orders: status.orders.iter().map(order).collect(),
         transactions: status.transactions.iter().map(transaction).collect(),
         last_look: status.last_look.as_ref().map(look),
+        last_decision: decided.map(|(number, Decision { at, .. })| LoggedDecision {
+            number: *number,
+            epoch: at.get(),
+        }),
         ..job(&status.stored.job, record.submission, record.next_look)
     }
 }
@@ -59,6 +71,8 @@ fn terms(terms: &Terms) -> TermsView {
             Trust::Contract => "contract",
         }
         .to_owned(),
+        placement: policy::of_placement(&terms.placement),
+        budget: policy::of_budget(&terms.budget),
     }
 }
 
@@ -144,6 +158,41 @@ fn answer(answer: &Result<Vec<ListedDeal>, String>) -> ContractAnswer {
     match answer {
         Ok(deals) => ContractAnswer::Deals(deals.iter().map(|listed| listed.deal.get()).collect()),
         Err(why) => ContractAnswer::Error(why.clone()),
+    }
+}
+
+/// What would be done, with what would follow once the bytes are here.
+pub(crate) fn outlook(outlook: &Outlook) -> PlanView {
+    let with_bytes = outlook.with_bytes.as_ref().map(|then| Box::new(plan(then)));
+    PlanView { with_bytes, ..plan(&outlook.plan) }
+}
+
+fn plan(plan: &Plan) -> PlanView {
+    PlanView {
+        epoch: plan.at.get(),
+        words: explain(plan),
+        steps: data(&plan.steps),
+        reasons: data(&plan.reasons),
+        with_bytes: None,
+    }
+}
+
+/// Something that cannot be met.
+pub(crate) fn obstacle(Obstacle { what, loosen }: &Obstacle) -> ObstacleView {
+    ObstacleView { what: what.clone(), loosen: loosen.map(str::to_owned) }
+}
+
+/// Why nothing is ordered.
+pub(crate) fn stop(Tripped { at, why, flipped, .. }: &Tripped) -> SpendingStop {
+    let mut numbers = data(why);
+    let code = numbers.as_object_mut().and_then(|fields| fields.remove("code"));
+    SpendingStop {
+        at: at.get(),
+        why: why.to_string(),
+        code: code.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
+        numbers,
+        flipped: flipped.iter().take(NAMED).map(|deal| deal.get()).collect(),
+        flipped_in_all: flipped.len() as u64,
     }
 }
 

@@ -26,13 +26,14 @@ const FORM_BYTES: u64 = 16 << 10;
 /// sent that way would be another one.
 const GUESSED: &str = "application/x-www-form-urlencoded";
 
-/// `POST /v1/data?replicas=&renew_within=&repair_after=`. Terms are checked before the body is read.
+/// `POST /v1/data?replicas=&renew_within=&repair_after=&…`, with the terms of [`terms::OF_UPLOAD`]. They
+/// are checked before the body is read.
 pub(crate) async fn upload(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let known = ["replicas", "renew_within", "repair_after"];
-    let terms = terms::of_upload(&Parameters::only(request.uri(), &known)?)?;
+    let parameters = Parameters::only(request.uri(), &terms::OF_UPLOAD)?;
+    let terms = terms::of_upload(&parameters)?;
     if let Some(terms) = &terms {
         shared.node().check_terms(terms).map_err(in_words_of_upload)?;
     }

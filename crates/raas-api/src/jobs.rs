@@ -10,14 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use raas_api_types::{
-    JobList, JobView, RegisterProblem, RegisterResponse, RegisterResult, RegisterStatus,
+    JobList, JobView, Problem, RegisterProblem, RegisterResponse, RegisterResult, RegisterStatus,
 };
 use raas_runtime::{RegisterError, Registration};
 use raas_types::JobId;
 use serde_json::Value;
 
 use crate::{
-    body, convert,
+    body, convert, dry_run,
     face::Shared,
     keys::Use,
     problem::{self, Failure},
@@ -32,14 +32,17 @@ const JOBS_AT_ONCE: usize = 1000;
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
 
-/// `POST /register_jobs`: one job or an array. 200 when any was accepted.
+/// `POST /register_jobs?dry_run=`: one job or an array. 200 when any was accepted. A dry run keeps
+/// nothing and tells what would become of them; it is no use of an idempotency key.
 pub(crate) async fn register(
     State(shared): State<Arc<Shared>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
+    let is_dry = is_dry_run(&uri)?;
     let (bytes, value) = body::json(&headers, body).await?;
-    let key = Use::of(&headers, &bytes)?;
+    let key = Use::of(&headers, &bytes)?.filter(|_| !is_dry);
     if let Some(key) = &key {
         shared.keys.check(key)?;
     }
@@ -53,6 +56,9 @@ pub(crate) async fn register(
             jobs.len()
         )));
     }
+    if is_dry {
+        return Ok(dry_run::evaluate(&shared, &jobs).await);
+    }
     let mut results = Vec::with_capacity(jobs.len());
     let mut failed = StatusCode::BAD_REQUEST;
     for job in &jobs {
@@ -61,7 +67,9 @@ pub(crate) async fn register(
         results.push(result);
     }
     if results.iter().all(|result| result.status == RegisterStatus::Error) {
-        return Ok(none_accepted(failed, results));
+        let errors: Vec<_> = results.iter().filter_map(|result| result.error.as_deref()).collect();
+        let problem = none_accepted(failed, &errors);
+        return Ok(problem::respond(failed, &RegisterProblem { problem, results }));
     }
     if let Some(key) = key {
         shared.keys.remember(key);
@@ -105,8 +113,10 @@ pub(crate) async fn show(
     State(shared): State<Arc<Shared>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<JobView>, Failure> {
-    let status = shared.node().job_status(&job_id(id)?).await?;
-    Ok(Json(convert::status(&status)))
+    let node = shared.node();
+    let status = node.job_status(&job_id(id)?).await?;
+    let decided = node.decisions(Some(status.stored.job.cid), None, 1).await?;
+    Ok(Json(convert::status(&status, decided.first())))
 }
 
 /// `DELETE /v1/jobs/{id}`.
@@ -156,16 +166,23 @@ async fn register_one(shared: &Shared, job: &Value) -> (RegisterResult, StatusCo
     }
 }
 
-/// The same body as otherwise, as a problem.
-fn none_accepted(status: StatusCode, results: Vec<RegisterResult>) -> Response {
-    let errors = results.iter().filter_map(|result| result.error.as_deref());
-    let detail = match results.len() {
-        1 => errors.collect(),
-        n => format!(
-            "none of the {n} jobs was accepted; the first: {}",
-            errors.take(1).collect::<String>()
-        ),
+/// What went wrong where no job was accepted.
+pub(crate) fn none_accepted(status: StatusCode, errors: &[&str]) -> Problem {
+    let detail = match errors {
+        [] => "none of the jobs was accepted".to_owned(),
+        [one] => (*one).to_owned(),
+        [first, ..] => {
+            format!("none of the {} jobs was accepted; the first: {first}", errors.len())
+        }
     };
-    let problem = problem::problem(status, detail);
-    problem::respond(status, &RegisterProblem { problem, results })
+    problem::problem(status, detail)
+}
+
+/// A misspelt query must not register for good what was to be tried.
+fn is_dry_run(uri: &Uri) -> Result<bool, Failure> {
+    match Parameters::only(uri, &["dry_run"])?.get("dry_run") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Failure::bad_request("dry_run must be true or false")),
+    }
 }

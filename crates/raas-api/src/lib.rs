@@ -2,10 +2,12 @@
 //!
 //! | endpoint | does |
 //! |---|---|
-//! | `POST /register_jobs` | registers one job or an array of them |
+//! | `POST /register_jobs` | registers one job or an array of them; `?dry_run=true` only says what would become of them |
 //! | `POST /v1/data` | takes a file, answers its CID, registers a job where terms are given |
 //! | `GET /v1/jobs`, `GET`, `DELETE /v1/jobs/{id}` | what is asked for and how it goes |
+//! | `GET /v1/providers`, `GET`, `PUT`, `DELETE /v1/providers/{id}` | what is known of providers and is not on the chain |
 //! | `GET /v1/alerts` | what an operator should know |
+//! | `GET /v1/spending`, `POST /v1/spending/resume` | whether orders are made, and that they are to be |
 //! | `GET /ipfs/{cid}` | the file; `?format=car` the DAG, `?format=raw` the root block |
 //! | `/healthz`, `/readyz`, `/metrics` | for whoever runs the node |
 //!
@@ -24,6 +26,7 @@ mod auth;
 mod body;
 mod convert;
 mod data;
+mod dry_run;
 mod evidence;
 mod face;
 mod flights;
@@ -32,10 +35,13 @@ mod jobs;
 mod keys;
 mod linger;
 mod metrics;
+mod policy;
 mod problem;
+mod providers;
 mod query;
 mod range;
 mod retrieval;
+mod spending;
 mod terms;
 mod uploads;
 
@@ -65,7 +71,14 @@ pub fn router(face: Face) -> Router {
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))
         .route("/v1/data", post(data::upload))
+        .route("/v1/providers", get(providers::list))
+        .route(
+            "/v1/providers/{id}",
+            get(providers::show).put(providers::set).delete(providers::remove),
+        )
         .route("/v1/alerts", get(alerts::list))
+        .route("/v1/spending", get(spending::show))
+        .route("/v1/spending/resume", post(spending::resume))
         .route("/ipfs/{cid}", get(retrieval::serve))
         .route("/ipfs/{cid}/{*path}", get(retrieval::no_paths))
         .route("/healthz", get(health::healthz))
@@ -83,7 +96,8 @@ pub fn router(face: Face) -> Router {
 
 async fn nothing_here(uri: Uri) -> Failure {
     Failure::not_found(format!(
-        "there is nothing at {}; try /v1/jobs, /v1/data, /v1/alerts, /register_jobs or /ipfs/{{cid}}",
+        "there is nothing at {}; try /v1/jobs, /v1/data, /v1/providers, /v1/alerts, /v1/spending, \
+         /register_jobs or /ipfs/{{cid}}",
         uri.path()
     ))
 }

@@ -113,9 +113,12 @@ fn of_trouble(registry: &mut Registry, node: &Node) {
         alerts.get_or_create(&Alert { code: alert.code.name() }).inc();
     }
     registry.register("alerts", "Alerts that stand, by code", alerts);
+    let stopped = i64::from(node.spending_stopped().is_some());
+    let help = "1 while nothing is ordered because too much seems lost at once";
+    registry.register("spending_stopped", help, ConstGauge::new(stopped));
 }
 
-fn counters(totals: &Totals) -> [(&'static str, &'static str, u64); 16] {
+fn counters(totals: &Totals) -> [(&'static str, &'static str, u64); 17] {
     [
         ("passes", "Passes run", totals.passes),
         ("passes_gated", "Passes that did not get through the gate", totals.gated),
@@ -136,6 +139,8 @@ fn counters(totals: &Totals) -> [(&'static str, &'static str, u64); 16] {
             totals.disagreements,
         ),
         ("endpoints_set_aside", "Times an endpoint was set aside", totals.endpoints_set_aside),
+        // Another name than that of the gauge, which OpenMetrics asks for.
+        ("spending_stops", "Times that spending was stopped", totals.spending_stopped),
         ("errors", "Parts of passes that failed", totals.errors),
     ]
 }

@@ -4,7 +4,8 @@
 //! write in its place. Whether terms make sense together is for `raas-core` to say.
 
 use raas_api_types::{
-    RegisterRequest, RenewalTerms, RepairTerms, ReplicationTerms, Span, StoreQuery,
+    BudgetTerms, ByteSize, PlacementTerms, RegisterRequest, RenewalTerms, RepairTerms,
+    ReplicationTerms, Span,
 };
 use raas_runtime::{
     core::MAX_TARGET,
@@ -16,7 +17,7 @@ use raas_types::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{problem::Failure, query::Parameters};
+use crate::{policy, problem::Failure, query::Parameters};
 
 /// What is wrong with a request, and how to mend it; all of it at once.
 pub(crate) type Complaints = Vec<String>;
@@ -34,6 +35,8 @@ pub(crate) fn request(value: &Value) -> Result<RegisterRequest, Complaints> {
     section::<ReplicationTerms>(value, "replication", &mut wrong);
     section::<RenewalTerms>(value, "renewal", &mut wrong);
     section::<RepairTerms>(value, "repair", &mut wrong);
+    section::<PlacementTerms>(value, "placement", &mut wrong);
+    section::<BudgetTerms>(value, "budget", &mut wrong);
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -58,6 +61,8 @@ pub(crate) fn job(
         until: request.until.and_then(|until| self::until(until, now, &mut wrong)),
         aggregators: request.aggregators.iter().map(AggregatorName::new).collect(),
         trust: trust(request.trust.as_deref(), &mut wrong),
+        placement: or_default(request.placement.as_ref(), policy::placement, &mut wrong),
+        budget: or_default(request.budget.as_ref(), policy::budget, &mut wrong),
     };
     match cid {
         Some(cid) if wrong.is_empty() => Ok((cid, terms)),
@@ -65,45 +70,78 @@ pub(crate) fn job(
     }
 }
 
+/// The parameters of an upload's query.
+pub(crate) const OF_UPLOAD: [&str; 11] = [
+    "replicas",
+    "renew_within",
+    "repair_after",
+    "per_owner",
+    "per_organisation",
+    "per_country",
+    "prefer",
+    "avoid",
+    "exclude",
+    "deals_per_day",
+    "bytes_per_day",
+];
+
 /// The terms in the query of an upload, `None` where there are none.
 pub(crate) fn of_upload(parameters: &Parameters) -> Result<Option<Terms>, Failure> {
     let mut wrong = Vec::new();
-    let text = |name| parameters.get(name).map(|text| Span::Text(text.to_owned()));
-    let query = StoreQuery {
-        replicas: parameters.get("replicas").and_then(|text| match text.parse() {
-            Ok(replicas) => Some(replicas),
-            Err(_) => {
-                wrong.push(format!("replicas is {:?}: {WHOLE_NUMBER}", quoted(text)));
-                None
-            }
-        }),
-        renew_within: text("renew_within"),
-        repair_after: text("repair_after"),
+    let mut number = |name, mend| {
+        let text = parameters.get(name)?;
+        let read = text.parse().ok();
+        if read.is_none() {
+            wrong.push(format!("{name} is {:?}: {mend}", quoted(text)));
+        }
+        read
     };
+    let replicas = number("replicas", WHOLE_NUMBER);
+    let [per_owner, per_organisation, per_country, deals_per_day] =
+        ["per_owner", "per_organisation", "per_country", "deals_per_day"]
+            .map(|name| number(name, policy::COUNT));
+    let list = |name| {
+        let listed = parameters.get(name).map(|text| text.split(',').map(str::to_owned).collect());
+        listed.unwrap_or_default()
+    };
+    let (prefer, avoid, exclude) = (list("prefer"), list("avoid"), list("exclude"));
+    let placement =
+        PlacementTerms { per_owner, per_organisation, per_country, prefer, avoid, exclude };
+    let text = |name| parameters.get(name).map(str::to_owned);
+    let budget =
+        BudgetTerms { deals_per_day, bytes_per_day: text("bytes_per_day").map(ByteSize::Text) };
+    let renew_within = text("renew_within").map(Span::Text);
+    let repair_after = text("repair_after").map(Span::Text);
     let terms = Terms {
-        replication: query
-            .replicas
+        replication: replicas
             .map(|replicas| Replication::around(count("replicas", replicas, &mut wrong))),
-        renewal: query
-            .renew_within
+        renewal: renew_within
             .and_then(|s| Some(Renewal { threshold: span("renew_within", &s, &mut wrong)? })),
-        repair: query
-            .repair_after
+        repair: repair_after
             .and_then(|s| Some(Repair { threshold: span("repair_after", &s, &mut wrong)? })),
+        placement: policy::placement(&placement, &mut wrong),
+        budget: policy::budget(&budget, &mut wrong),
         ..Terms::default()
     };
     if !wrong.is_empty() {
-        return Err(Failure::bad_request(wrong.join("; ")));
+        return Err(Failure::bad_request(in_words_of_upload(&wrong.join("; "))));
     }
     Ok((terms != Terms::default()).then_some(terms))
 }
 
 /// What is said of terms, in the words of an upload's query.
 pub(crate) fn in_words_of_upload(message: &str) -> String {
-    message
+    let message = message
+        .replace("replication, renewal and repair", "replicas, renew_within and repair_after")
         .replace("replication.target", "replicas")
         .replace("renewal.threshold", "renew_within")
-        .replace("repair.threshold", "repair_after")
+        .replace("repair.threshold", "repair_after");
+    // The other terms have the names there that they have within their section.
+    OF_UPLOAD.iter().fold(message, |message, name| {
+        ["placement", "budget"]
+            .iter()
+            .fold(message, |message, section| message.replace(&format!("{section}.{name}"), name))
+    })
 }
 
 /// A CID of data that can be verified.
@@ -145,6 +183,7 @@ fn wrong_shapes(job: &Value) -> Complaints {
         check(threshold, |v| v.is_string() || v.as_i64().is_some(), SPAN);
     }
     check("/until", |v| v.is_null() || v.as_i64().is_some(), "give an epoch, or leave it out");
+    policy::wrong_shapes(job, &mut wrong);
     wrong
 }
 
@@ -155,6 +194,15 @@ fn section<T: DeserializeOwned>(job: &Value, name: &str, wrong: &mut Complaints)
     if let (false, Err(error)) = (already, T::deserialize(value)) {
         wrong.push(format!("{name}: {error}"));
     }
+}
+
+/// Terms that a client may leave out.
+fn or_default<A, T: Default>(
+    asked: Option<&A>,
+    read: fn(&A, &mut Complaints) -> T,
+    wrong: &mut Complaints,
+) -> T {
+    asked.map_or_else(T::default, |asked| read(asked, wrong))
 }
 
 fn replication(asked: ReplicationTerms, wrong: &mut Complaints) -> Replication {
@@ -210,12 +258,12 @@ fn trust(asked: Option<&str>, wrong: &mut Complaints) -> Trust {
     }
 }
 
-fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     quoted(&value.to_string())
 }
 
 /// The beginning of a text, so that no message repeats a megabyte.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -226,6 +274,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+    use raas_types::{Budget, Placement, ProviderId};
     use serde_json::json;
 
     use super::*;
@@ -245,6 +294,11 @@ mod tests {
             "cid": CID, "replication": {"target": 3, "min": 1, "max": 4},
             "renewal": {"threshold": "30d"}, "repair": {"threshold": 2880},
             "until": 5000, "aggregators": ["a"], "trust": "contract",
+            "placement": {
+                "per_owner": 1, "per_organisation": 1, "per_country": 2,
+                "prefer": ["f01000"], "avoid": ["1001"], "exclude": ["t01002", "f01002"],
+            },
+            "budget": {"deals_per_day": 2, "bytes_per_day": "64GiB"},
         });
         let (cid, terms) = job(&request(&value).unwrap(), None).unwrap();
         assert_eq!(cid.to_string(), CID);
@@ -254,6 +308,23 @@ mod tests {
         assert_eq!(terms.until, Some(ChainEpoch::new(5000)));
         assert_eq!(terms.aggregators, [AggregatorName::new("a")]);
         assert_eq!(terms.trust, Trust::Contract);
+        let Placement { per_owner, per_organisation, per_country, prefer, avoid, exclude } =
+            terms.placement;
+        assert_eq!((per_owner, per_organisation, per_country), (Some(1), Some(1), Some(2)));
+        let one = |id| [ProviderId::new(id)].into();
+        assert_eq!((prefer, avoid, exclude), (one(1000), one(1001), one(1002)));
+        let budget = Budget { deals_per_day: Some(2), bytes_per_day: Some(64 << 30) };
+        assert_eq!(terms.budget, budget);
+    }
+
+    #[test]
+    fn placement_and_budget_left_out_empty_or_null_are_none() {
+        for value in [json!({}), json!(null)] {
+            let value = json!({"cid": CID, "repair": {"threshold": 9}, "placement": value,
+                "budget": value});
+            let (_, terms) = job(&request(&value).unwrap(), None).unwrap();
+            assert!(terms.placement.is_free() && terms.budget.is_unlimited(), "{terms:?}");
+        }
     }
 
     #[test]
@@ -293,6 +364,17 @@ mod tests {
             (of("until", json!(999)), "until is 999 and the chain is at 1000"),
             (of("until", json!("soon")), "until is \"soon\": give an epoch"),
             (of("trust", json!("me")), "trust is \"me\": give \"proven\""),
+            (of("placement", json!({"per_country": -1})), "placement.per_country is -1: give a"),
+            (of("placement", json!({"per_owner": "2"})), "placement.per_owner is \"2\": give a"),
+            (of("placement", json!({"per_city": 1})), "placement: unknown field `per_city`"),
+            (of("placement", json!({"exclude": "f01"})), "placement.exclude is \"f01\": give an"),
+            (of("placement", json!({"avoid": [1]})), "placement.avoid is [1]: give an array"),
+            (of("placement", json!({"prefer": ["me"]})), "placement.prefer has \"me\": write"),
+            (of("placement", json!(["f01"])), "placement: invalid type"),
+            (of("budget", json!({"deals_per_day": 1.5})), "budget.deals_per_day is 1.5: give"),
+            (of("budget", json!({"bytes_per_day": "much"})), "bytes_per_day is \"much\": give a"),
+            (of("budget", json!({"bytes_per_day": -1})), "bytes_per_day is -1: give a whole"),
+            (of("budget", json!({"fil_per_day": 1})), "budget: unknown field `fil_per_day`"),
         ] {
             assert!(message.contains(says), "{message:?} does not say {says:?}");
         }

@@ -24,6 +24,8 @@ async fn a_token_is_asked_for_everywhere_but_at_the_probes() {
         (Method::GET, "/v1/jobs/x"),
         (Method::DELETE, "/v1/jobs/x"),
         (Method::GET, "/v1/alerts"),
+        (Method::GET, "/v1/spending"),
+        (Method::POST, "/v1/spending/resume"),
         (Method::GET, "/metrics"),
         (Method::GET, &retrieval),
         (Method::HEAD, &retrieval),
@@ -63,6 +65,7 @@ async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
         (Method::PATCH, "/v1/jobs/x", "GET,HEAD,DELETE"),
         (Method::GET, "/v1/data", "POST"),
         (Method::POST, "/v1/alerts", "GET,HEAD"),
+        (Method::GET, "/v1/spending/resume", "POST"),
         (Method::DELETE, "/ipfs/x", "GET,HEAD"),
     ] {
         let answer = world.request(method.clone(), path).send().await.unwrap();

@@ -359,6 +359,8 @@ fn history(job: &JobId) -> Change {
         cause: Cause::Repair { deal: DealId::new(7) },
         known_deals: BTreeSet::new(),
         exclude: BTreeSet::new(),
+        prefer: BTreeSet::new(),
+        bytes: None,
         created: epoch(500 + i),
         state,
     };

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{TOKEN, World, bytes, problem};
-use raas_api_types::Stored;
+use raas_api_types::{BudgetTerms, ByteSize, JobView, PlacementTerms, Stored};
 use raas_job_store::{Error, MockJobStore};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -59,7 +59,16 @@ async fn bad_terms_are_refused_before_a_byte_is_read() {
         ("replicas=", "replicas is \"\""),
         ("renew_within=never", "renew_within is \"never\""),
         ("repair_after=0", "repair_after is 0 epochs: give a positive"),
-        ("replicas=3&copies=3", "it takes replicas, renew_within, repair_after"),
+        ("replicas=3&copies=3", "it takes replicas, renew_within, repair_after, per_owner"),
+        ("replicas=3&per_country=one", "per_country is \"one\": give a whole number of at least 1"),
+        ("replicas=3&per_country=-1", "per_country is -1: give a whole number of at least 1"),
+        ("replicas=3&per_owner=0", "per_owner is 0: give at least 1"),
+        ("replicas=3&prefer=f01000,acme", "prefer has \"acme\": write a storage provider"),
+        ("replicas=3&exclude=", "exclude has \"\": write"),
+        ("replicas=3&prefer=f01&exclude=t01", "f01 is in prefer and in exclude"),
+        ("replicas=3&deals_per_day=0", "deals_per_day is 0"),
+        ("replicas=3&bytes_per_day=lots", "bytes_per_day is \"lots\": give a whole number"),
+        ("per_country=1", "give at least one of replicas, renew_within and repair_after"),
     ] {
         // The body never ends: an answer shows that it was not waited for.
         let body =
@@ -67,8 +76,36 @@ async fn bad_terms_are_refused_before_a_byte_is_read() {
         let answer = world.post(&format!("/v1/data?{query}")).body(body).send().await.unwrap();
         let detail = problem(answer, 400).await;
         assert!(detail.contains(says), "{query}: {detail}");
+        for section in ["placement.", "budget."] {
+            assert!(!detail.contains(section), "{query}: {detail}");
+        }
     }
     assert!(world.is_untouched().await);
+}
+
+#[tokio::test]
+async fn an_upload_says_where_its_replicas_may_be_and_what_may_be_spent() {
+    let world = World::new().await;
+    let path = "/v1/data?replicas=2&per_owner=3&per_organisation=1&per_country=2&prefer=f01000,f01001\
+                &avoid=1002&exclude=t01003&deals_per_day=2&bytes_per_day=64GiB";
+    let stored: Stored = world.post(path).body("x").send().await.unwrap().json().await.unwrap();
+    // Of no provider anything is known yet.
+    let speaks = |warning: &String| warning.starts_with("per_country is checked only");
+    assert!(stored.warnings.iter().any(speaks), "{stored:?}");
+    let job = world.get(&format!("/v1/jobs/{}", stored.job.unwrap())).send().await.unwrap();
+    let terms = job.json::<JobView>().await.unwrap().terms;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let placement = PlacementTerms {
+        per_owner: Some(3),
+        per_organisation: Some(1),
+        per_country: Some(2),
+        prefer: names(&["f01000", "f01001"]),
+        avoid: names(&["f01002"]),
+        exclude: names(&["f01003"]),
+    };
+    let budget =
+        BudgetTerms { deals_per_day: Some(2), bytes_per_day: Some(ByteSize::Bytes(64 << 30)) };
+    assert_eq!((terms.placement, terms.budget), (Some(placement), Some(budget)));
 }
 
 #[tokio::test]
@@ -265,6 +302,7 @@ async fn the_same_upload_is_the_same_job() {
 #[tokio::test]
 async fn a_store_that_fails_is_told_of_with_what_to_do() {
     let mut store = MockJobStore::new();
+    store.expect_note().returning(|_| Ok(None));
     store.expect_insert_job().returning(|_| Err(Error::Unavailable("disk full".to_owned())));
     let world = World::over(Arc::new(store), Vec::new(), |face| face).await;
     let answer = world.post("/v1/data?replicas=1").body("hello world").send().await.unwrap();

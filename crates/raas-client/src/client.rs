@@ -3,7 +3,9 @@
 use std::{fmt, future::Future, time::Duration};
 
 use raas_api_types::{
-    AlertList, JobList, JobView, Problem, RegisterProblem, RegisterRequest, RegisterResponse,
+    AlertList, DryRunProblem, DryRunResponse, JobList, JobView, Problem, ProviderFacts,
+    ProviderList, ProviderView, RegisterProblem, RegisterRequest, RegisterResponse, Resumed,
+    Spending,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -68,15 +70,16 @@ impl Client {
     /// even when all were.
     pub async fn register(&self, jobs: &[RegisterRequest]) -> Result<RegisterResponse> {
         let request = self.request(Method::POST, &["register_jobs"])?.json(jobs);
-        let response = self.send(request).await?;
-        if response.status().is_success() {
-            return self.json(response).await;
-        }
-        let (status, body) = self.body(response).await?;
-        match serde_json::from_slice::<RegisterProblem>(&body) {
-            Ok(RegisterProblem { results, .. }) => Ok(RegisterResponse { results }),
-            Err(_) => Err(self.problem(status, &body)),
-        }
+        let refused = |RegisterProblem { results, .. }| RegisterResponse { results };
+        self.call_or(request, refused).await
+    }
+
+    /// What would become of jobs were they registered; nothing is kept. An answer for each, in order,
+    /// each as if it were the only new one.
+    pub async fn dry_run(&self, jobs: &[RegisterRequest]) -> Result<DryRunResponse> {
+        let request = self.request(Method::POST, &["register_jobs"])?.json(jobs);
+        let refused = |DryRunProblem { results, .. }| DryRunResponse { results };
+        self.call_or(request.query(&[("dry_run", "true")]), refused).await
     }
 
     /// A page of jobs with ids above `after`; [`JobList::next`] is where the next one starts.
@@ -96,9 +99,42 @@ impl Client {
         self.accept(response).await.map(drop)
     }
 
+    /// The providers that something is known of, with all that is.
+    pub async fn providers(&self) -> Result<ProviderList> {
+        self.call(self.request(Method::GET, &["v1", "providers"])?).await
+    }
+
+    /// What is known of a provider, such as `f01000`.
+    pub async fn provider(&self, id: &str) -> Result<ProviderView> {
+        self.call(self.request(Method::GET, &["v1", "providers", id])?).await
+    }
+
+    /// Says what is known of a provider, in place of all that was said of it before.
+    pub async fn set_provider(&self, id: &str, facts: &ProviderFacts) -> Result<ProviderView> {
+        self.call(self.request(Method::PUT, &["v1", "providers", id])?.json(facts)).await
+    }
+
+    /// Takes back what was said of a provider. What the node's file says of it, where it does, stands
+    /// again.
+    pub async fn remove_provider(&self, id: &str) -> Result<()> {
+        let request = self.request(Method::DELETE, &["v1", "providers", id])?;
+        let response = self.send(request).await?;
+        self.accept(response).await.map(drop)
+    }
+
     /// What an operator of the node should know now.
     pub async fn alerts(&self) -> Result<AlertList> {
         self.call(self.request(Method::GET, &["v1", "alerts"])?).await
+    }
+
+    /// Whether orders are made, and why not where they are not.
+    pub async fn spending(&self) -> Result<Spending> {
+        self.call(self.request(Method::GET, &["v1", "spending"])?).await
+    }
+
+    /// Has orders made again, and says what had stopped them. Harmless where nothing had.
+    pub async fn resume_spending(&self) -> Result<Resumed> {
+        self.call(self.request(Method::POST, &["v1", "spending", "resume"])?).await
     }
 
     /// A request to a path below the base URL, with the token.
@@ -117,6 +153,23 @@ impl Client {
         let response = self.send(request).await?;
         let response = self.accept(response).await?;
         self.json(response).await
+    }
+
+    /// The answer to a request about several things, also where it is a problem that names them all.
+    async fn call_or<T, P>(&self, request: RequestBuilder, refused: fn(P) -> T) -> Result<T>
+    where
+        T: DeserializeOwned,
+        P: DeserializeOwned,
+    {
+        let response = self.send(request).await?;
+        if response.status().is_success() {
+            return self.json(response).await;
+        }
+        let (status, body) = self.body(response).await?;
+        match serde_json::from_slice(&body) {
+            Ok(problem) => Ok(refused(problem)),
+            Err(_) => Err(self.problem(status, &body)),
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {

@@ -9,6 +9,7 @@
 //!     replicas: Some(3),
 //!     renew_within: Some(Span::Text("30d".to_owned())),
 //!     repair_after: Some(Span::Text("1d".to_owned())),
+//!     ..StoreQuery::default()
 //! };
 //! let stored = client.store_file("photo.jpg", &terms, |_sent| {}).await?;
 //! println!("{} as job {:?}", stored.cid, stored.job);
@@ -33,7 +34,9 @@ pub use client::Client;
 pub use error::{Error, Result};
 pub use get::Retrieved;
 pub use raas_api_types::{
-    AlertList, AlertView, JobList, JobView, Problem, RegisterRequest, RegisterResponse,
-    RegisterResult, RegisterStatus, RenewalTerms, RepairTerms, ReplicationTerms, Span, StoreQuery,
-    Stored,
+    AlertList, AlertView, BudgetTerms, ByteSize, DryRunResponse, DryRunResult, DryRunStatus,
+    FactsSource, JobList, JobView, LoggedDecision, ObstacleView, PlacementTerms, PlanView, Problem,
+    ProviderFacts, ProviderList, ProviderView, RegisterRequest, RegisterResponse, RegisterResult,
+    RegisterStatus, RenewalTerms, RepairTerms, ReplicationTerms, Resumed, Span, Spending,
+    SpendingStop, StoreQuery, Stored,
 };

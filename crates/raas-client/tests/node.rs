@@ -15,7 +15,8 @@ use std::{
 use raas_aggregator::FakeAggregator;
 use raas_api::{Face, Token, router};
 use raas_client::{
-    Client, Error, RegisterRequest, RegisterStatus, RepairTerms, ReplicationTerms, Span, StoreQuery,
+    BudgetTerms, ByteSize, Client, DryRunStatus, Error, PlacementTerms, ProviderFacts,
+    RegisterRequest, RegisterStatus, RepairTerms, ReplicationTerms, Span, StoreQuery,
 };
 use raas_deal_status::FakeDealStatus;
 use raas_job_store::MemoryJobStore;
@@ -89,6 +90,7 @@ async fn a_file_goes_in_and_comes_back_byte_for_byte() {
             replicas: Some(3),
             renew_within: Some(Span::Text("30d".to_owned())),
             repair_after: Some(Span::Epochs(2880)),
+            ..StoreQuery::default()
         };
         let (sent, watch) = counter();
         let stored = world.client.store_file(&path, &query, watch).await.unwrap();
@@ -107,6 +109,22 @@ async fn a_file_goes_in_and_comes_back_byte_for_byte() {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(world.files(), ["back"], "temporary files are gone");
     }
+}
+
+#[tokio::test]
+async fn a_file_is_stored_with_limits_on_place_and_spending() {
+    let world = World::new().await;
+    let placement = PlacementTerms {
+        per_country: Some(2),
+        exclude: vec!["f01000".to_owned(), "f01001".to_owned()],
+        ..PlacementTerms::default()
+    };
+    let budget = BudgetTerms { deals_per_day: Some(4), bytes_per_day: Some(ByteSize::Bytes(1024)) };
+    let query = StoreQuery { replicas: Some(1), ..StoreQuery::default() };
+    let query = query.placed(&placement).within(budget.clone());
+    let stored = world.client.store(&b"x"[..], Some(1), &query).await.unwrap();
+    let terms = world.client.job(&stored.job.unwrap()).await.unwrap().terms;
+    assert_eq!((terms.placement, terms.budget), (Some(placement), Some(budget)));
 }
 
 #[tokio::test]
@@ -186,6 +204,8 @@ async fn jobs_are_registered_listed_shown_and_removed() {
     assert_eq!(again.results[0].status, RegisterStatus::Existing);
 
     assert_eq!(world.client.alerts().await.unwrap().alerts, []);
+    assert_eq!(world.client.spending().await.unwrap().stopped, None);
+    assert_eq!(world.client.resume_spending().await.unwrap().resumed, None);
     let list = world.client.jobs(None).await.unwrap();
     let [job] = &list.jobs[..] else { panic!("{list:?}") };
     assert_eq!(world.client.job(&job.id).await.unwrap().cid, cid.to_string());
@@ -199,6 +219,47 @@ async fn jobs_are_registered_listed_shown_and_removed() {
     ] {
         assert!(matches!(&error, Error::Problem(problem) if problem.status == 404), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_for_each_job_and_keeps_none() {
+    let world = World::new().await;
+    world.node.pass().await;
+    let cid = raas_retrieval::file_blocks(b"x", &raas_retrieval::ImportProfile::default()).0;
+    let good = RegisterRequest {
+        cid: cid.to_string(),
+        replication: Some(ReplicationTerms { target: 2, min: None, max: None }),
+        placement: Some(PlacementTerms { per_country: Some(1), ..PlacementTerms::default() }),
+        ..RegisterRequest::default()
+    };
+    let bad = RegisterRequest { replication: None, ..good.clone() };
+    let mixed = world.client.dry_run(&[good, bad.clone()]).await.unwrap().results;
+    let statuses: Vec<_> = mixed.iter().map(|result| result.status).collect();
+    assert_eq!(statuses, [DryRunStatus::WouldCreate, DryRunStatus::Error]);
+    assert!(mixed[0].plan.is_some() && mixed[0].warnings.len() == 1, "{mixed:?}");
+    // Also where all are refused.
+    let refused = world.client.dry_run(&[bad]).await.unwrap().results;
+    assert!(refused[0].error.as_ref().unwrap().contains("asks for nothing"), "{refused:?}");
+    assert!(world.node.jobs(None, 1).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_known_of_providers_is_said_read_and_taken_back() {
+    let world = World::new().await;
+    let facts = ProviderFacts { country: Some("DE".to_owned()), ..ProviderFacts::default() };
+    let set = world.client.set_provider("f01000", &facts).await.unwrap();
+    assert_eq!((&*set.provider, set.country.as_deref()), ("f01000", Some("DE")));
+    assert_eq!(world.client.provider("f01000").await.unwrap(), set);
+    assert_eq!(world.client.providers().await.unwrap().providers, [set]);
+    world.client.remove_provider("f01000").await.unwrap();
+    for error in [
+        world.client.remove_provider("f01000").await.unwrap_err(),
+        world.client.provider("f01000").await.map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::Problem(problem) if problem.status == 404), "{error:?}");
+    }
+    let error = world.client.set_provider("acme", &facts).await.unwrap_err();
+    assert!(matches!(&error, Error::Problem(problem) if problem.status == 400), "{error:?}");
 }
 
 #[tokio::test]

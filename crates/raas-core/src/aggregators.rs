@@ -22,10 +22,21 @@ pub(crate) struct Aggregators<'a> {
     at: ChainEpoch,
 }
 
+/// Whom an order goes to.
+pub(crate) struct Pick<'a> {
+    /// The aggregator.
+    pub(crate) view: &'a AggregatorView,
+    /// How many of its orders in a row came to nothing.
+    pub(crate) fruitless: u32,
+    /// Whether no deal at all came of one of these: too much may have been left out.
+    pub(crate) starved: bool,
+}
+
 struct Standing<'a> {
     view: &'a AggregatorView,
     busy: bool,
     fruitless: u32,
+    starved: bool,
     retry_at: ChainEpoch,
 }
 
@@ -38,12 +49,13 @@ impl<'a> Aggregators<'a> {
 
     /// The best aggregator that can be asked now for `most` deals at most; it then is busy unless it
     /// tells orders apart.
-    pub(crate) fn pick(&mut self, most: u32) -> Option<&'a AggregatorView> {
+    pub(crate) fn pick(&mut self, most: u32) -> Option<Pick<'a>> {
         let at = self.at;
         let free = |s: &&mut Standing<'_>| !s.busy && s.free_at() <= at && s.view.copies <= most;
         let standing = self.views.iter_mut().find(free)?;
         standing.busy = !standing.view.idempotent;
-        Some(standing.view)
+        let Standing { view, fruitless, starved, .. } = *standing;
+        Some(Pick { view, fruitless, starved })
     }
 
     /// Why none could be picked for `most` deals.
@@ -86,12 +98,13 @@ fn standing<'a>(
     useless: &BTreeSet<DealId>,
 ) -> Standing<'a> {
     let orders = || seen.orders.iter().filter(|o| o.aggregator == view.name);
-    let mut fruitless = 0;
+    let (mut fruitless, mut starved) = (0, false);
     let mut last = None;
     for order in orders().rev() {
         match fruitless_since(order, useless) {
             Some(at) => {
                 fruitless += 1;
+                starved |= matches!(order.state, OrderState::Failed { .. });
                 last = last.max(Some(at));
             }
             None if order.is_outstanding() || is_withdrawn(order) => {}
@@ -102,8 +115,15 @@ fn standing<'a>(
         view,
         busy: !view.idempotent && orders().any(Order::is_outstanding),
         fruitless,
+        starved,
         retry_at: last.map_or(seen.at, |last| last + retry_delay(view, fruitless)),
     }
+}
+
+/// How many deals an order makes.
+pub(crate) fn copies(order: &Order, seen: &Observation) -> u32 {
+    let view = seen.aggregators.iter().find(|a| a.name == order.aggregator);
+    view.map_or(1, |a| a.copies.max(1))
 }
 
 /// When the order turned out to have brought nothing; `None` if it brought something or may yet.

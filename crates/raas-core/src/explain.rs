@@ -109,6 +109,32 @@ impl Reason {
                 f,
                 "Deal {deal} adds nothing: {provider} holds the data in another deal already."
             ),
+            Self::Excluded { deal, provider } => write!(
+                f,
+                "Deal {deal} is with {provider}, which the terms exclude: it holds no slot."
+            ),
+            Self::OverCap { deal, provider, by, cap } => write!(
+                f,
+                "Deal {deal} holds no slot: {provider} is one too many of its {}, of which the terms \
+                 allow {cap}.",
+                by.name()
+            ),
+            Self::FactsAbsent { by, providers } => {
+                let names: Vec<_> = providers.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "The {} of {} is not known: their replicas are counted whatever it is.",
+                    by.name(),
+                    names.join(", ")
+                )
+            }
+            about_its_state => about_its_state.fmt_state(f),
+        }
+    }
+
+    /// The sentences about what has become of one replica.
+    fn fmt_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Succeeded { deal } => {
                 write!(f, "Deal {deal} has a successor, which holds its slot.")
             }
@@ -169,7 +195,35 @@ impl Reason {
             Self::TooManyCopies { aggregator, copies, most } => write!(
                 f,
                 "Aggregator {aggregator} makes {copies} deals an order, more than the {most} that \
-                 the maximum leaves room for."
+                 the maximum and the budget leave room for."
+            ),
+            Self::WaitsForOthers { most } => write!(
+                f,
+                "Others are more urgent, and no more than {most} orders may be outstanding: this \
+                 one waits."
+            ),
+            about_the_budget => about_the_budget.fmt_budget(f),
+        }
+    }
+
+    /// The sentences about what may be spent.
+    fn fmt_budget(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DealsSpent { ordered, per_day, again_at } => write!(
+                f,
+                "{ordered} deals were ordered within a day, where the budget allows {per_day}: more \
+                 from epoch {again_at} on."
+            ),
+            Self::SizeUnknown { per_day } => write!(
+                f,
+                "The budget allows {per_day} bytes a day, and what a copy takes is not known until \
+                 the first was handed over: the others wait for it."
+            ),
+            Self::BytesSpent { handed_over, copy, per_day, again_at } => write!(
+                f,
+                "{handed_over} bytes were handed over within a day, where the budget allows {per_day} \
+                 and one copy takes {copy}: more from epoch {again_at} on{}.",
+                if copy > per_day { ", if the budget is raised above one copy" } else { "" }
             ),
             Self::NoJobStands
             | Self::Satisfied { .. }
@@ -186,12 +240,23 @@ impl Reason {
             | Self::ProviderMismatch { .. }
             | Self::NotProven { .. }
             | Self::AddsNothing { .. }
+            | Self::Excluded { .. }
+            | Self::OverCap { .. }
+            | Self::FactsAbsent { .. }
             | Self::Succeeded { .. }
             | Self::FaultWaits { .. }
             | Self::FaultNotRepaired { .. }
             | Self::AwaitingSecondLook { .. }
             | Self::Lost { .. }
             | Self::Over { .. }
+            | Self::Outstanding { .. }
+            | Self::Busy { .. }
+            | Self::BackingOff { .. }
+            | Self::Unreachable { .. }
+            | Self::NoAggregator
+            | Self::TooManyCopies { .. }
+            | Self::WaitsForOthers { .. }
+            | Self::Ordering { .. }
             // Said by the groups before.
             | Self::Ending { .. } => write!(f, "{self:?}"),
         }

@@ -57,6 +57,16 @@ pub fn is_confirmed(memory: &DealMemory) -> bool {
     last_seen.since(suspicion.first_seen) >= CONFIRMATION
 }
 
+/// What a deal was when it was last known: an [`Unknown`] since then does not count.
+pub fn last_known(memory: &DealMemory) -> Option<VerdictKind> {
+    let last = memory.last.as_ref().map(|(verdict, _)| verdict.kind());
+    if last != Some(VerdictKind::Unknown) {
+        return last;
+    }
+    let suspected = memory.suspicion.map(|suspicion| suspicion.kind);
+    suspected.or(memory.last_active.map(|_| VerdictKind::Active))
+}
+
 /// Whether what was judged of a deal may have changed since, so that a look at `at` reads it anew. A
 /// replica that is proven stays what it is until its deadline has ended again; whatever else was
 /// found is read at every look.
@@ -81,14 +91,10 @@ fn next_read(verdict: &Verdict, evidence: &Evidence) -> Option<ChainEpoch> {
         Some(Said { sector: Some(SectorReading::Found(status)), .. }) => status.next_deadline_end,
         _ => None,
     };
-    let next = match deadline_end {
+    let next = match deadline_end.map(|end| (end, evidence.epoch.since(end))) {
+        Some((end, ago)) if ago < EpochDelta::ZERO => end,
         // It has ended, and null rounds keep the state from showing it: at the next tipset it does.
-        Some(end)
-            if end <= evidence.epoch && end + EpochDelta::MAX_NULL_ROUNDS > evidence.epoch =>
-        {
-            evidence.epoch + EpochDelta::new(1)
-        }
-        Some(end) if end > evidence.epoch => end,
+        Some((_, ago)) if ago < EpochDelta::MAX_NULL_ROUNDS => evidence.epoch + EpochDelta::new(1),
         // An endpoint that names the past would have us read without end.
         Some(_) | None => evidence.epoch + otherwise,
     };

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use cid::Cid;
 use raas_types::{
-    AggregatorName, ChainEpoch, DealId, EpochDelta, Job, Order, ProviderId, SubmissionId, Verdict,
+    AggregatorName, ChainEpoch, DealId, EpochDelta, Job, Order, ProviderBook, ProviderId,
+    SubmissionId, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,10 @@ pub struct Observation {
     pub orders: Vec<Order>,
     /// The aggregators that the jobs name, best first.
     pub aggregators: Vec<AggregatorView>,
+    /// What is known of providers: of those that hold the data at least, and of all that share a
+    /// capped group with one of them.
+    #[serde(default, skip_serializing_if = "ProviderBook::is_empty")]
+    pub providers: ProviderBook,
     /// Where the bytes are.
     pub data: DataView,
     /// What could not be read at this look. Nothing is ordered while this is not empty.

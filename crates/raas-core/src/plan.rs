@@ -6,12 +6,17 @@ use raas_types::{
     AggregatorName, Cause, ChainEpoch, DealId, EpochDelta, Job, JobId, ProviderId, Verdict,
 };
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    CONFIRMATION, DataView, JobView, Observation, Reason, Wanted,
-    aggregators::Aggregators,
-    combine, record, renewal, repair, replication,
+    CONFIRMATION, DataView, JobView, Observation, Reason, Urgency, Wanted,
+    aggregators::{Aggregators, Pick},
+    budget::Allowance,
+    combine,
+    placement::{self, Choice},
+    record, renewal, repair, replication, satisfied,
     slots::{self, Slots, count_of},
+    urgency,
 };
 
 /// A satisfied CID is looked at again at least this often: one proving period, in which the state
@@ -20,6 +25,9 @@ pub const MAX_AGE: EpochDelta = EpochDelta::PROVING_PERIOD;
 
 /// A CID with an order outstanding is looked at again this soon: one deadline.
 pub const ORDER_POLL: EpochDelta = EpochDelta::DEADLINE;
+
+/// Reasons. The plan for a CID that lacks nothing has one, and takes no room for more.
+pub type Reasons = SmallVec<[Reason; 1]>;
 
 /// What to do about one CID, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +38,7 @@ pub struct Plan {
     /// What to do, in this order. Empty when all is well.
     pub steps: Vec<Step>,
     /// Why these steps and no others.
-    pub reasons: Vec<Reason>,
+    pub reasons: Reasons,
     /// When to look again at the latest.
     pub next_look: ChainEpoch,
 }
@@ -63,8 +71,10 @@ pub enum Step {
         aggregator: AggregatorName,
         /// Why.
         cause: Cause,
-        /// Providers that hold the data already.
+        /// Providers to leave out.
         exclude: BTreeSet<ProviderId>,
+        /// Providers to ask for first.
+        prefer: BTreeSet<ProviderId>,
         /// How much it matters, compared with other CIDs.
         urgency: Urgency,
     },
@@ -82,38 +92,27 @@ pub enum Step {
     },
 }
 
-/// How much an order matters, compared with those of other CIDs. The greater goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Urgency {
-    /// Between min and target: when nothing more urgent waits.
-    Fill,
-    /// An old deal still lives, its successor is due.
-    Renew,
-    /// Fewer providers prove the data than the minimum.
-    Endangered,
-}
-
 /// Decides what to do about a CID, for all its jobs together.
 pub fn plan(jobs: &[JobView], seen: &Observation) -> Plan {
-    let terms: Vec<&Job> = jobs.iter().map(|view| &view.job).collect();
-    let Some(wanted) = combine(&terms, &seen.aggregators, seen.at) else {
+    let Some(wanted) = combine(jobs.iter().map(|view| &view.job), &seen.aggregators, seen.at)
+    else {
         let next_look = seen.at + MAX_AGE;
-        let reasons = vec![Reason::NoJobStands];
+        let reasons = smallvec![Reason::NoJobStands];
         return Plan { at: seen.at, steps: Vec::new(), reasons, next_look };
     };
-    let mut slots = Slots::count(seen, &wanted);
-    let mut draft = Draft {
-        seen,
-        wanted: &wanted,
-        steps: Vec::new(),
-        reasons: std::mem::take(&mut slots.reasons),
-    };
-    draft.note_found(&terms);
+    satisfied::plan(jobs, seen, &wanted).unwrap_or_else(|| plan_in_full(jobs, seen, &wanted))
+}
+
+/// The plan where it takes more than a glance.
+fn plan_in_full(jobs: &[JobView], seen: &Observation, wanted: &Wanted) -> Plan {
+    let mut slots = Slots::count(seen, wanted);
+    let reasons = std::mem::take(&mut slots.reasons);
+    let mut draft = Draft { seen, wanted, steps: Vec::new(), reasons };
+    draft.note_found(jobs);
     draft.fill(&slots);
     draft.steps.extend(record::steps(jobs, seen));
-    let next_look = next_look(seen, &wanted, &draft.reasons);
-    Plan { at: seen.at, steps: draft.steps, reasons: draft.reasons, next_look }
+    let next_look = next_look(seen, wanted, &draft.reasons);
+    Plan { at: seen.at, steps: draft.steps, reasons: draft.reasons.into(), next_look }
 }
 
 /// A plan in the making.
@@ -126,14 +125,15 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     /// A job that keeps what it finds learns how much that is at its first complete look.
-    fn note_found(&mut self, jobs: &[&Job]) {
+    fn note_found(&mut self, jobs: &[JobView]) {
         let unknown = |r: &crate::Replica| {
             matches!(r.verdict, Verdict::Unknown { .. }) && slots::counts(r, self.wanted)
         };
         let complete =
             self.seen.missing_evidence.is_empty() && !self.seen.replicas.iter().any(unknown);
+        let jobs = jobs.iter().map(|view| &view.job);
         let newcomers =
-            jobs.iter().filter(|job| job.terms.replication.is_none() && job.found.is_none());
+            jobs.filter(|job: &&Job| job.terms.replication.is_none() && job.found.is_none());
         for job in newcomers {
             let found = complete.then(|| self.found());
             self.reasons.push(Reason::KeepsWhatItFound { found });
@@ -192,32 +192,42 @@ impl Draft<'_> {
         demands
     }
 
-    /// Gives each demand to an aggregator, as far as there are any to take it.
+    /// Gives each demand to an aggregator, as far as there are any to take it and the budget goes.
     fn place(&mut self, demands: &[Cause], slots: &Slots<'_>, target: u32) {
-        let mut aggregators = Aggregators::new(self.seen, &self.useless(slots));
+        let useless = self.useless(slots);
+        let mut aggregators = Aggregators::new(self.seen, &useless);
         if aggregators.exhausted() {
             let have = count_of(slots.lasting.len() + slots.ending.len());
             self.reasons.push(Reason::TargetUnreachable { have, target });
         }
         let room = self.wanted.max.saturating_sub(held_with(demands, slots).max(target));
-        let (mut orders, mut refusals) = (Vec::new(), Vec::new());
+        let mut allowance = Allowance::of_today(self.seen, self.wanted);
         let mut rest = demands;
+        let (mut orders, mut refusals) = (Vec::new(), Vec::new());
         while let [cause, ..] = rest {
+            let allowed = match allowance.most() {
+                Ok(deals) => deals,
+                Err(spent) => {
+                    refusals = vec![spent];
+                    break;
+                }
+            };
             // An order of several deals fills several slots, and never goes beyond the maximum.
-            let most = count_of(rest.len()).saturating_add(room);
-            let Some(aggregator) = aggregators.pick(most) else {
+            let most = count_of(rest.len()).saturating_add(room).min(allowed);
+            let Some(pick) = aggregators.pick(most) else {
                 refusals = aggregators.reasons(most);
                 break;
             };
-            let copies = usize::try_from(aggregator.copies.max(1)).unwrap_or(usize::MAX);
-            rest = rest.get(copies..).unwrap_or_default();
-            orders.push((aggregator.name.clone(), *cause));
+            let copies = pick.view.copies.max(1);
+            allowance.take(copies);
+            rest = rest.get(usize::try_from(copies).unwrap_or(usize::MAX)..).unwrap_or_default();
+            orders.push((pick, *cause));
         }
         // Bytes are fetched only for someone who would take them; and while they are awaited,
         // nobody is busy with an order of this plan.
         if orders.is_empty() || self.has_bytes() {
             self.reasons.extend(refusals);
-            self.order(orders, slots);
+            self.order(orders, slots, &useless);
         }
     }
 
@@ -246,23 +256,19 @@ impl Draft<'_> {
         false
     }
 
-    fn order(&mut self, orders: Vec<(AggregatorName, Cause)>, slots: &Slots<'_>) {
-        let ending = slots.ending.iter().map(|e| e.replica);
-        let holders = slots.lasting.iter().copied().chain(ending);
-        let exclude: BTreeSet<_> = holders.map(|r| r.provider).collect();
-        for (aggregator, cause) in orders {
+    fn order(
+        &mut self,
+        orders: Vec<(Pick<'_>, Cause)>,
+        slots: &Slots<'_>,
+        useless: &BTreeSet<DealId>,
+    ) {
+        for (pick, cause) in orders {
+            let aggregator = pick.view.name.clone();
             self.reasons.push(Reason::Ordering { cause, aggregator: aggregator.clone() });
-            let urgency = self.urgency(cause, slots);
-            let exclude = exclude.clone();
-            self.steps.push(Step::Order { aggregator, cause, exclude, urgency });
-        }
-    }
-
-    fn urgency(&self, cause: Cause, slots: &Slots<'_>) -> Urgency {
-        match cause {
-            _ if slots.safe < self.wanted.min => Urgency::Endangered,
-            Cause::Renewal { .. } => Urgency::Renew,
-            Cause::Repair { .. } | Cause::Replication => Urgency::Fill,
+            let Choice { exclude, prefer } =
+                placement::choice(cause, &pick, self.seen, self.wanted, slots, useless);
+            let urgency = urgency::urgency(cause, pick.fruitless, self.seen, self.wanted, slots);
+            self.steps.push(Step::Order { aggregator, cause, exclude, prefer, urgency });
         }
     }
 }
@@ -275,7 +281,7 @@ fn held_with(demands: &[Cause], slots: &Slots<'_>) -> u32 {
 }
 
 /// The next epoch at which anything could change by itself.
-fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEpoch {
+pub(crate) fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEpoch {
     let at = seen.at;
     let counted = seen.replicas.iter().filter(|r| slots::counts(r, wanted));
     let by_replica = counted.filter_map(|r| match &r.verdict {
@@ -297,9 +303,14 @@ fn next_look(seen: &Observation, wanted: &Wanted, reasons: &[Reason]) -> ChainEp
             Some(*retry_at)
         }
         Reason::Unreachable { until, .. } => Some(*until),
-        Reason::Outstanding { .. } | Reason::EvidenceMissing { .. } => Some(at + ORDER_POLL),
-        Reason::Ordering { .. } | Reason::FetchFirst => Some(at),
-        Reason::KeepsWhatItFound { .. } => Some(at + EpochDelta::new(1)),
+        Reason::DealsSpent { again_at, .. } | Reason::BytesSpent { again_at, .. } => {
+            Some(*again_at)
+        }
+        Reason::Outstanding { .. }
+        | Reason::EvidenceMissing { .. }
+        | Reason::SizeUnknown { .. } => Some(at + ORDER_POLL),
+        // At the next tipset there is.
+        Reason::Ordering { .. } | Reason::FetchFirst | Reason::KeepsWhatItFound { .. } => Some(at),
         _ => None,
     });
     let soonest = by_replica.chain(by_reason).min().unwrap_or(at + MAX_AGE);

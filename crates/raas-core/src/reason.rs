@@ -1,7 +1,11 @@
 //! Why a plan is as it is, as data: codes with their numbers. [`explain`](crate::explain()) makes
 //! sentences of them.
 
-use raas_types::{AggregatorName, Cause, ChainEpoch, DealId, OrderId, ProviderId, VerdictKind};
+use std::collections::BTreeSet;
+
+use raas_types::{
+    AggregatorName, Cause, ChainEpoch, DealId, Grouping, OrderId, ProviderId, VerdictKind,
+};
 use serde::{Deserialize, Serialize};
 
 /// One reason, with the numbers it rests on. `Display` is the sentence.
@@ -26,6 +30,9 @@ pub enum Reason {
     ProviderMismatch { deal: DealId, provider: ProviderId },
     NotProven { deal: DealId, provider: ProviderId },
     AddsNothing { deal: DealId, provider: ProviderId },
+    Excluded { deal: DealId, provider: ProviderId },
+    OverCap { deal: DealId, provider: ProviderId, by: Grouping, cap: u32 },
+    FactsAbsent { by: Grouping, providers: BTreeSet<ProviderId> },
     Succeeded { deal: DealId },
     FaultWaits { deal: DealId, since: ChainEpoch, repair_at: ChainEpoch },
     FaultNotRepaired { deal: DealId, since: ChainEpoch },
@@ -40,5 +47,9 @@ pub enum Reason {
     Unreachable { aggregator: AggregatorName, until: ChainEpoch },
     TooManyCopies { aggregator: AggregatorName, copies: u32, most: u32 },
     NoAggregator,
+    WaitsForOthers { most: u32 },
+    DealsSpent { ordered: u32, per_day: u32, again_at: ChainEpoch },
+    SizeUnknown { per_day: u64 },
+    BytesSpent { handed_over: u64, copy: u64, per_day: u64, again_at: ChainEpoch },
     Ordering { cause: Cause, aggregator: AggregatorName },
 }

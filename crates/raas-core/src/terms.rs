@@ -1,12 +1,13 @@
-//! Terms: whether they make sense ([`check_terms`]), and what several jobs on one CID want together
-//! ([`combine`]).
+//! Terms: whether they make sense ([`check_terms`]), and what they will not do that they seem to say.
 
 use std::fmt;
 
-use raas_types::{AggregatorName, ChainEpoch, EpochDelta, Job, Terms, Trust};
-use serde::{Deserialize, Serialize};
+use raas_types::{AggregatorName, EpochDelta, Grouping, ProviderBook, ProviderId, Terms, Trust};
 
-use crate::AggregatorView;
+use crate::{
+    AggregatorView, placement,
+    wanted::{clamp_renewal, used_by},
+};
 
 /// More replicas than this are taken for a slip: there are fewer distinct providers to be had.
 pub const MAX_TARGET: u32 = 100;
@@ -23,6 +24,9 @@ pub enum TermError {
     MaxBelowTarget { max: u32, target: u32 },
     ThresholdNotPositive { which: &'static str, threshold: EpochDelta },
     UnknownAggregator { name: AggregatorName, known: Vec<AggregatorName> },
+    CapZero { by: Grouping },
+    BothWanted { provider: ProviderId, list: &'static str, other: &'static str },
+    BudgetZero { which: &'static str },
 }
 
 impl fmt::Display for TermError {
@@ -61,6 +65,18 @@ impl fmt::Display for TermError {
                 }
                 Ok(())
             }
+            Self::CapZero { by } => {
+                write!(f, "placement.per_{} is 0: give at least 1, or leave it out", by.name())
+            }
+            Self::BothWanted { provider, list, other } => write!(
+                f,
+                "{provider} is in placement.{list} and in placement.{other}: leave it out of one"
+            ),
+            Self::BudgetZero { which } => write!(
+                f,
+                "budget.{which} is 0, so that nothing could ever be ordered: give at least 1, or \
+                 leave it out"
+            ),
         }
     }
 }
@@ -74,6 +90,9 @@ pub enum TermWarning {
     RenewalClamped { threshold: EpochDelta, to: EpochDelta },
     RenewalBelowLatency { threshold: EpochDelta, latency: EpochDelta },
     CountsOnlyOrdered,
+    CapUnfillable { by: Grouping, cap: u32, most: u32, target: u32 },
+    FactsAbsent { by: Grouping },
+    BudgetBelowOrder { per_day: u32, copies: u32 },
 }
 
 impl fmt::Display for TermWarning {
@@ -101,6 +120,24 @@ impl fmt::Display for TermWarning {
                 "renewal.threshold {threshold} is shorter than twice the aggregator's latency \
                  ({latency}): a deal may end before its successor is active"
             ),
+            Self::CapUnfillable { by, cap, most, target } => write!(
+                f,
+                "with at most {cap} replicas per {0}, the providers that facts are known about take \
+                 {most} of the {target} wanted: raise placement.per_{0}, lower replication.target, \
+                 or tell of more providers",
+                by.name()
+            ),
+            Self::FactsAbsent { by } => write!(
+                f,
+                "placement.per_{0} is checked only for providers whose {0} is known, and there are \
+                 providers of which it is not: a replica with one of them counts whatever it is",
+                by.name()
+            ),
+            Self::BudgetBelowOrder { per_day, copies } => write!(
+                f,
+                "budget.deals_per_day is {per_day}, and no aggregator makes fewer than {copies} deals \
+                 an order, so that nothing will be ordered: raise it to {copies}"
+            ),
             Self::CountsOnlyOrdered => f.write_str(
                 "a job without replication keeps the deals it finds, and deals that this node did \
                  not order count only with \"trust\": \"contract\"",
@@ -109,7 +146,8 @@ impl fmt::Display for TermWarning {
     }
 }
 
-/// Whether terms can be accepted, given all aggregators that are configured.
+/// Whether terms can be accepted, given all aggregators that are configured and what is known of
+/// providers.
 ///
 /// # Errors
 ///
@@ -117,9 +155,16 @@ impl fmt::Display for TermWarning {
 pub fn check_terms(
     terms: &Terms,
     aggregators: &[AggregatorView],
+    providers: &ProviderBook,
 ) -> Result<Vec<TermWarning>, Vec<TermError>> {
-    let errors = errors_in(terms, aggregators);
-    if errors.is_empty() { Ok(warnings_in(terms, aggregators)) } else { Err(errors) }
+    let mut errors = errors_in(terms, aggregators);
+    errors.extend(placement_errors(terms));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut warnings = warnings_in(terms, aggregators);
+    warnings.extend(placement_warnings(terms, providers));
+    Ok(warnings)
 }
 
 fn errors_in(terms: &Terms, aggregators: &[AggregatorView]) -> Vec<TermError> {
@@ -181,81 +226,48 @@ fn warnings_in(terms: &Terms, aggregators: &[AggregatorView]) -> Vec<TermWarning
             warnings.push(TermWarning::RenewalBelowLatency { threshold, latency });
         }
     }
+    let copies = used_by(terms, aggregators).map(|a| a.copies).min();
+    if let (Some(per_day), Some(copies)) = (terms.budget.deals_per_day, copies)
+        && per_day < copies
+    {
+        warnings.push(TermWarning::BudgetBelowOrder { per_day, copies });
+    }
     if terms.replication.is_none() && terms.trust == Trust::Proven {
         warnings.push(TermWarning::CountsOnlyOrdered);
     }
     warnings
 }
 
-/// The aggregators that terms name, in the order named; all where they name none.
-pub(crate) fn used_by<'a>(
-    terms: &'a Terms,
-    aggregators: &'a [AggregatorView],
-) -> impl Iterator<Item = &'a AggregatorView> {
-    let named =
-        terms.aggregators.iter().filter_map(|name| aggregators.iter().find(|a| a.name == *name));
-    let all = aggregators.iter().filter(|_| terms.aggregators.is_empty());
-    named.chain(all)
+fn placement_errors(terms: &Terms) -> Vec<TermError> {
+    let Terms { placement, budget, .. } = terms;
+    let zero = |(by, cap): (Grouping, u32)| (cap == 0).then_some(TermError::CapZero { by });
+    let mut errors: Vec<_> = placement.caps().filter_map(zero).collect();
+    let lists = [
+        ("prefer", &placement.prefer, "exclude", &placement.exclude),
+        ("avoid", &placement.avoid, "exclude", &placement.exclude),
+        ("prefer", &placement.prefer, "avoid", &placement.avoid),
+    ];
+    for (list, these, other, those) in lists {
+        let both = these.intersection(those);
+        errors.extend(both.map(|p| TermError::BothWanted { provider: *p, list, other }));
+    }
+    let limits = [
+        ("deals_per_day", budget.deals_per_day.map(u64::from)),
+        ("bytes_per_day", budget.bytes_per_day),
+    ];
+    let zero = limits.into_iter().filter(|(_, limit)| *limit == Some(0));
+    errors.extend(zero.map(|(which, _)| TermError::BudgetZero { which }));
+    errors
 }
 
-/// A renewal threshold never exceeds three quarters of the shortest deal on offer, so that a deal
-/// lives a quarter of its term before its successor is ordered, whatever was asked for.
-fn clamp_renewal<'a>(
-    threshold: EpochDelta,
-    aggregators: impl Iterator<Item = &'a AggregatorView>,
-) -> EpochDelta {
-    let shortest =
-        aggregators.map(|a| a.deal_duration).min().unwrap_or(EpochDelta::MIN_DEAL_DURATION);
-    threshold.min(EpochDelta::new(shortest.get() / 4 * 3))
-}
-
-/// What all the jobs of one CID want together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
-    /// Replicas to have; `None` until the first complete look of a job that keeps what it found.
-    pub target: Option<u32>,
-    /// Below this the data is in danger.
-    pub min: u32,
-    /// Never more than this.
-    pub max: u32,
-    /// Whether replicas are added where there never were enough.
-    pub replicates: bool,
-    /// The renewal threshold, clamped.
-    pub renewal: Option<EpochDelta>,
-    /// The repair threshold.
-    pub repair: Option<EpochDelta>,
-    /// Whether deals that only the contract vouches for count.
-    pub trusts_contract: bool,
-}
-
-/// Combines the terms of the jobs that stand at `at`: of target, min, max and renewal the largest,
-/// of repair the smallest; the contract is trusted only where every job does. `None` when no job
-/// stands.
-pub fn combine(jobs: &[&Job], aggregators: &[AggregatorView], at: ChainEpoch) -> Option<Wanted> {
-    let standing =
-        || jobs.iter().filter(|job| job.terms.until.is_none_or(|until| at < until)).copied();
-    standing().next()?;
-    let replications = || standing().filter_map(|job| job.terms.replication);
-    let mut found = standing().filter(|job| job.terms.replication.is_none()).map(|job| job.found);
-    let kept = found.try_fold(0, |most: u32, found| Some(most.max(found?)));
-    let asked = replications().map(|r| r.target).max();
-    let target = match (asked, kept) {
-        (Some(asked), kept) => Some(asked.max(kept.unwrap_or(0))),
-        (None, kept) => kept,
+fn placement_warnings(terms: &Terms, book: &ProviderBook) -> Vec<TermWarning> {
+    let Terms { placement, replication, .. } = terms;
+    let target = replication.map_or(0, |r| r.target);
+    let warning = |(by, cap): (Grouping, u32)| match placement::most_under(by, cap, placement, book)
+    {
+        Some(most) if most < target => Some(TermWarning::CapUnfillable { by, cap, most, target }),
+        Some(_) => None,
+        None => Some(TermWarning::FactsAbsent { by }),
     };
-    let floor = target.unwrap_or(0);
-    Some(Wanted {
-        target,
-        min: replications().map(|r| r.min).max().unwrap_or(floor),
-        max: replications().map(|r| r.max).max().unwrap_or(floor).max(floor),
-        replicates: asked.is_some(),
-        renewal: standing()
-            .filter_map(|job| {
-                let threshold = job.terms.renewal?.threshold;
-                Some(clamp_renewal(threshold, used_by(&job.terms, aggregators)))
-            })
-            .max(),
-        repair: standing().filter_map(|job| job.terms.repair).map(|r| r.threshold).min(),
-        trusts_contract: standing().all(|job| job.terms.trust == Trust::Contract),
-    })
+    placement.caps().filter_map(warning).collect()
 }

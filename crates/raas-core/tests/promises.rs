@@ -1,11 +1,13 @@
-//! Each promise of the planner, as a sentence and a test.
+//! Each promise of the planner, as a sentence and a test. Those about whom orders go to, who takes whose
+//! place, where replicas may be, what may be spent, what goes first and what is not believed have
+//! files of their own beside this one.
 
 mod world;
 
-use raas_core::{AggregatorView, DataView, Reason, Replica, Step, explain, plan};
+use raas_core::{DataView, Reason, Replica, Step, Trouble, explain, plan};
 use raas_types::{
-    Cause, ChainEpoch, DealId, EpochDelta, OrderState, ProviderId, Repair, Replication, Terms,
-    Unknown, Verdict,
+    Cause, DealId, EpochDelta, FaultSince, OrderState, ProviderId, Repair, Replication,
+    SubmissionId, Terms, Unknown, Verdict, VerdictKind,
 };
 use world::*;
 
@@ -47,11 +49,40 @@ fn of_two_repair_thresholds_the_smaller_holds() {
 }
 
 #[test]
+fn two_jobs_of_which_one_cannot_be_satisfied_say_so_and_do_what_can_be() {
+    let far = Terms { aggregators: vec![keyed().name], ..terms(5) };
+    let mut world = seen(vec![active(1), active(2)]);
+    world.orders = vec![failed(1, NOW), failed(2, NOW)];
+    let plan = plan(&[job_with("near", terms(2)), job_with("far", far)], &world);
+    assert_eq!(plan.steps, []);
+    assert!(plan.reasons.contains(&Reason::TargetUnreachable { have: 2, target: 5 }));
+}
+
+#[test]
 fn a_job_that_is_over_wants_nothing() {
     let mut over = terms(3);
     over.until = Some(NOW);
     let plan = plan(&[job_with("job", over)], &seen(vec![]));
-    assert_eq!((plan.steps, plan.reasons), (vec![], vec![Reason::NoJobStands]));
+    assert_eq!((plan.steps, plan.reasons.to_vec()), (vec![], vec![Reason::NoJobStands]));
+    assert_eq!(plan.next_look, NOW + raas_core::MAX_AGE);
+}
+
+#[test]
+fn what_orders_or_records_spends_on_verdicts_and_nothing_else_does() {
+    let spends = |jobs: &[raas_core::JobView], world: &raas_core::Observation| {
+        plan(jobs, world).spends_on_verdicts()
+    };
+    let mut world = seen(vec![active(1)]);
+    assert!(spends(&job(2), &world), "an order");
+    assert!(!spends(&job(1), &world), "nothing");
+    world.data = DataView::Elsewhere;
+    assert!(!spends(&job(2), &world), "a fetch");
+    let mut recording = job(1);
+    recording[0].records = true;
+    assert!(!spends(&recording, &world), "an announcement");
+    recording[0].submission = Some(SubmissionId(1));
+    world.replicas[0].listed = false;
+    assert!(spends(&recording, &world), "a record");
 }
 
 // Promise 2: slots.
@@ -103,6 +134,56 @@ fn a_deal_that_nobody_vouches_for_counts_only_where_the_contract_is_trusted() {
     assert_eq!(causes(&[job_with("job", trusting(terms(1)))], &world), []);
 }
 
+#[test]
+fn an_order_that_is_outstanding_holds_a_slot_and_a_landed_one_leaves_it_to_its_deal() {
+    let mut world = seen(vec![active(1)]);
+    world.orders = vec![order(1, Cause::Replication, &keyed())];
+    for state in [OrderState::Intended, OrderState::Sending, world.orders[0].state.clone()] {
+        world.orders[0].state = state;
+        assert_eq!(causes(&job(3), &world), [Cause::Replication]);
+    }
+    world.orders[0] = landed(1, NOW);
+    assert_eq!(causes(&job(3), &world), [Cause::Replication; 2]);
+}
+
+#[test]
+fn deals_in_flight_never_are_more_than_the_slots_they_are_to_hold() {
+    let mut world = seen(vec![]);
+    let mut ordered = 0;
+    for _ in 0..10 {
+        let plan = plan(&job(3), &world);
+        ordered += plan.steps.len();
+        world = after_ordering(&world, &plan);
+    }
+    assert_eq!(ordered, 3);
+}
+
+#[test]
+fn an_order_of_several_copies_holds_as_many_slots() {
+    let mut world = seen(vec![active(1)]);
+    world.aggregators[0].copies = 2;
+    world.orders = vec![order(1, Cause::Replication, &keyed())];
+    assert_eq!(causes(&job(3), &world), []);
+    let short = [Cause::Replication];
+    assert_eq!(causes(&job(4), &world), short);
+}
+
+#[test]
+fn an_old_deal_that_holds_no_slot_any_more_counts_for_min_and_for_risk_while_it_lives() {
+    let second_half = seen(vec![active(1), ending(2, EpochDelta::days(10))]);
+    let strict = Replication { target: 2, min: 2, max: 3 };
+    let strict = [job_with("job", Terms { replication: Some(strict), ..terms(2) })];
+    let plan = plan(&strict, &second_half);
+    assert!(plan.reasons.contains(&Reason::Missing { held: 1, target: 2 }), "{:?}", plan.reasons);
+    assert!(!plan.reasons.iter().any(|r| matches!(r, Reason::BelowMin { .. })));
+    let alone = seen(vec![active(1), replica(2, Verdict::Ended)]);
+    let risk = |world| urgencies(&strict, world)[0].risk;
+    assert!(risk(&second_half) < risk(&alone));
+    assert!(
+        raas_core::plan(&strict, &alone).reasons.contains(&Reason::BelowMin { safe: 1, min: 2 })
+    );
+}
+
 // Promise 3: unknown is not lost.
 
 #[test]
@@ -110,6 +191,27 @@ fn an_unknown_replica_causes_no_order_and_gives_no_comfort() {
     let plan = plan(&job(3), &seen(vec![active(1), unknown(2), unknown(3)]));
     assert_eq!(ordered(&plan), []);
     assert!(plan.reasons.contains(&Reason::BelowMin { safe: 1, min: 2 }), "{:?}", plan.reasons);
+}
+
+#[test]
+fn whatever_it_is_that_is_not_known_nothing_is_spent_on_it() {
+    let error = || "time-out".to_owned();
+    let disagreement =
+        Unknown::Disagreement { first: VerdictKind::Active, second: VerdictKind::Gone };
+    let all = [
+        Unknown::Deal(error()),
+        Unknown::Sector(error()),
+        Unknown::NextId,
+        Unknown::AheadOfChain,
+        disagreement,
+    ];
+    for why in all {
+        let unknown = || replica(2, Verdict::Unknown { why: why.clone() });
+        assert_eq!(causes(&job(2), &seen(vec![active(1), unknown()])), [], "{why:?}");
+        let plan = plan(&job(1), &seen(vec![active(1), unknown()]));
+        assert!(plan.reasons.contains(&Reason::AboveTarget { held: 2, target: 1 }), "{why:?}");
+        assert_eq!(plan.next_look, NOW + raas_core::ORDER_POLL, "and it is asked again soon");
+    }
 }
 
 #[test]
@@ -133,10 +235,39 @@ fn repair_waits_for_the_threshold_to_the_epoch() {
 }
 
 #[test]
+fn a_fault_that_the_chain_does_not_date_counts_from_what_we_saw_of_it() {
+    let observed = |span| {
+        let since = FaultSince::Observed(NOW - EpochDelta::new(span));
+        let end = NOW + DURATION;
+        causes(&job(2), &seen(vec![active(1), replica(2, Verdict::Faulty { since, end })]))
+    };
+    assert_eq!((observed(2_879), observed(2_880)), (vec![], vec![repair(2)]));
+}
+
+#[test]
+fn a_replica_that_recovered_in_time_is_not_repaired() {
+    let mut world = seen(vec![active(1), faulty(2, EpochDelta::new(2_879))]);
+    let waits = plan(&job(2), &world);
+    assert_eq!(waits.steps, []);
+    let (since, repair_at) = (NOW - EpochDelta::new(2_879), NOW + EpochDelta::new(1));
+    let said = Reason::FaultWaits { deal: DealId::new(2), since, repair_at };
+    assert!(waits.reasons.contains(&said), "{:?}", waits.reasons);
+    world.at = repair_at;
+    assert_eq!(causes(&job(2), &world), [repair(2)]);
+    world.replicas[1] = active(2);
+    assert_eq!(causes(&job(2), &world), []);
+}
+
+#[test]
 fn a_fault_that_was_seen_once_is_not_spent_upon() {
-    let mut once = faulty(2, EpochDelta::days(2));
-    once.confirmed = false;
-    assert_eq!(causes(&job(2), &seen(vec![active(1), once])), []);
+    for span in [EpochDelta::DAY, EpochDelta::days(2)] {
+        let once = Replica { confirmed: false, ..faulty(2, span) };
+        let plan = plan(&job(2), &seen(vec![active(1), once]));
+        assert_eq!(ordered(&plan), []);
+        let verdict = VerdictKind::Faulty;
+        let waits = Reason::AwaitingSecondLook { deal: DealId::new(2), verdict };
+        assert!(plan.reasons.contains(&waits), "{:?}", plan.reasons);
+    }
 }
 
 #[test]
@@ -191,6 +322,21 @@ fn in_the_second_half_of_its_window_an_old_deal_holds_no_slot() {
 }
 
 #[test]
+fn a_deal_in_its_window_says_when_it_ends_and_in_which_half() {
+    let says = |replica, end, second_half| {
+        let plan = plan(&job(2), &seen(vec![active(1), replica]));
+        let ending = Reason::Ending { deal: DealId::new(2), end, second_half };
+        assert!(plan.reasons.contains(&ending), "{:?}", plan.reasons);
+    };
+    let (first, second) = (EpochDelta::days(20), EpochDelta::days(10));
+    says(ending(2, first), NOW + first, false);
+    says(ending(2, second), NOW + second, true);
+    let since = FaultSince::Exact(NOW - EpochDelta::HOUR);
+    let in_trouble = Verdict::Faulty { since, end: NOW + first };
+    says(replica(2, in_trouble), NOW + first, false);
+}
+
+#[test]
 fn a_successor_born_inside_the_window_is_not_renewed_at_once() {
     let mut eager = terms(1);
     eager.renewal = Some(raas_types::Renewal { threshold: EpochDelta::YEAR });
@@ -210,6 +356,57 @@ fn a_renewal_or_repair_job_keeps_the_count_it_found_and_never_adds() {
     assert_eq!(causes(&jobs, &world), []);
     assert_eq!(causes(&jobs, &seen(vec![active(1), replica(2, Verdict::Gone)])), [repair(2)]);
     assert_eq!(causes(&jobs, &seen(vec![active(1)])), [], "it never replicates");
+}
+
+#[test]
+fn a_job_counts_what_it_finds_only_where_it_sees_all_of_it() {
+    let jobs = [job_with("keep", trusting(Terms { replication: None, ..terms(1) }))];
+    let notes = |world: &raas_core::Observation| {
+        let plan = plan(&jobs, world);
+        let not_yet = plan.reasons.contains(&Reason::KeepsWhatItFound { found: None });
+        assert_eq!(plan.steps.is_empty(), not_yet, "{:?}", plan.reasons);
+        assert!(plan.next_look == NOW + EpochDelta::new(1), "it looks again at once");
+        plan.steps
+    };
+    let found = |found| vec![Step::NoteFound { job: jobs[0].job.id.clone(), found }];
+    let mut world = seen(vec![active(1), active(2)]);
+    assert_eq!(notes(&world), found(2));
+    world.missing_evidence = vec!["the contract".to_owned()];
+    assert_eq!(notes(&world), []);
+    world.missing_evidence.clear();
+    world.replicas[1] = unknown(2);
+    assert_eq!(notes(&world), []);
+    world.replicas[1] = Replica { proven: false, listed: false, ..unknown(2) };
+    assert_eq!(notes(&world), found(1), "of one that does not count nothing need be known");
+}
+
+#[test]
+fn what_a_job_found_is_what_is_there_or_was_lost_on_distinct_providers() {
+    let jobs = [job_with("keep", Terms { replication: None, ..terms(1) })];
+    let world = seen(vec![
+        active(1),
+        beside(1, active(2)),
+        faulty(3, EpochDelta::days(9)),
+        replica(4, Verdict::Terminated),
+        replica(5, Verdict::Gone),
+        replica(6, Verdict::Pending { start: NOW }),
+        replica(7, Verdict::Ended),
+        replica(8, Verdict::Completed),
+        replica(9, Verdict::NeverExisted),
+        replica(10, Verdict::StartMissed),
+        Replica { proven: false, ..active(11) },
+    ]);
+    let plan = plan(&jobs, &world);
+    assert_eq!(plan.steps, [Step::NoteFound { job: jobs[0].job.id.clone(), found: 5 }]);
+    assert!(plan.reasons.contains(&Reason::KeepsWhatItFound { found: Some(5) }));
+}
+
+#[test]
+fn a_forged_listing_does_not_keep_a_job_from_counting_what_it_found() {
+    let forged = replica(9, Verdict::Unknown { why: Unknown::ProviderMismatch });
+    let jobs = [job_with("keep", trusting(Terms { replication: None, ..terms(1) }))];
+    let plan = plan(&jobs, &seen(vec![active(1), forged]));
+    assert!(matches!(plan.steps[..], [Step::NoteFound { found: 1, .. }]), "{:?}", plan.steps);
 }
 
 #[test]
@@ -235,91 +432,6 @@ fn three_deals_that_end_together_are_all_renewed_and_never_more() {
     assert_eq!(causes(&jobs, &after_ordering(&world, &first)), []);
 }
 
-// Promise 5: what comes to nothing replaces nothing.
-
-/// Keeps two replicas, and asks for no more than `terms` leave.
-fn keeping_two(terms: Terms) -> Vec<raas_core::JobView> {
-    let mut jobs = vec![job_with("keep", Terms { replication: None, ..terms })];
-    jobs[0].job.found = Some(2);
-    jobs
-}
-
-fn repairing() -> Vec<raas_core::JobView> {
-    keeping_two(Terms { renewal: None, ..terms(2) })
-}
-
-fn renewing() -> Vec<raas_core::JobView> {
-    keeping_two(Terms { repair: None, ..terms(2) })
-}
-
-/// `new`, ordered to take the place of deal `old`.
-fn replacing(old: u64, new: Replica) -> Replica {
-    Replica { replaces: Some(DealId::new(old)), ..new }
-}
-
-/// `replica`, on the provider of deal `n`.
-fn beside(n: u64, replica: Replica) -> Replica {
-    Replica { provider: ProviderId::new(1000 + n), ..replica }
-}
-
-#[test]
-fn a_lost_deal_is_repaired_again_when_its_replacement_adds_nothing() {
-    let replacement = replacing(1, beside(2, active(3)));
-    let mut world = seen(vec![replica(1, Verdict::Terminated), active(2), replacement]);
-    assert_eq!(causes(&repairing(), &world), [repair(1)]);
-    world.replicas.push(replacing(1, active(4)));
-    assert_eq!(causes(&repairing(), &world), [], "and then no more");
-}
-
-#[test]
-fn an_ending_deal_is_renewed_again_when_its_successor_adds_nothing() {
-    let successor = replacing(1, beside(2, active(3)));
-    for old in [ending(1, EpochDelta::days(20)), ending(1, EpochDelta::days(2))] {
-        let mut world = seen(vec![old, active(2), successor.clone()]);
-        assert_eq!(causes(&renewing(), &world), [renewal(1)]);
-        world.replicas.push(replacing(1, active(4)));
-        assert_eq!(causes(&renewing(), &world), [], "and then no more");
-    }
-}
-
-#[test]
-fn a_deal_whose_successor_was_never_activated_is_renewed_late() {
-    let missed = replacing(1, replica(3, Verdict::StartMissed));
-    let mut world = seen(vec![replica(1, Verdict::Ended), active(2), missed]);
-    assert_eq!(causes(&renewing(), &world), [renewal(1)]);
-    world.replicas[2].confirmed = false;
-    assert_eq!(causes(&renewing(), &world), [], "not before a second look");
-}
-
-#[test]
-fn one_replacement_that_came_to_nothing_leaves_one_slot_to_repair() {
-    let missed = replacing(1, replica(3, Verdict::StartMissed));
-    let mut jobs = repairing();
-    jobs[0].job.found = Some(3);
-    // Deal 2 came to its end, and nothing asks to renew it.
-    let lost = vec![replica(1, Verdict::Gone), replica(2, Verdict::Ended), missed, active(4)];
-    let mut world = seen(lost);
-    assert_eq!(causes(&jobs, &world), [repair(1)], "one was lost, not two");
-    world.replicas.push(replacing(3, active(5)));
-    assert_eq!(causes(&jobs, &world), [], "what replaces the replacement replaces the deal");
-}
-
-#[test]
-fn a_deal_that_is_in_want_again_may_make_another_add_nothing() {
-    // 4 was to succeed 1 and fell on the provider of 2: so 1 keeps its provider, on which 5 then
-    // adds nothing, and what 5 was to replace is still lost.
-    let world = seen(vec![
-        ending(1, EpochDelta::days(20)),
-        active(2),
-        replica(3, Verdict::Terminated),
-        replacing(1, beside(2, active(4))),
-        replacing(3, beside(1, active(5))),
-    ]);
-    let mut jobs = keeping_two(terms(2));
-    jobs[0].job.found = Some(3);
-    assert_eq!(causes(&jobs, &world), [repair(3)]);
-}
-
 #[test]
 fn a_renewal_never_makes_more_than_the_maximum() {
     let mut tight = terms(2);
@@ -337,33 +449,12 @@ fn a_renewal_never_makes_more_than_the_maximum() {
 
 #[test]
 fn below_min_matters_more_than_a_fill() {
-    let urgencies = |replicas| {
-        let plan = plan(&job(3), &seen(replicas));
-        let urgency = |step: &Step| match step {
-            Step::Order { urgency, .. } => Some(*urgency),
-            _ => None,
-        };
-        plan.steps.iter().filter_map(urgency).collect::<Vec<_>>()
+    let troubles = |replicas| {
+        let urgencies = urgencies(&job(3), &seen(replicas));
+        urgencies.into_iter().map(|urgency| urgency.trouble).collect::<Vec<_>>()
     };
-    assert_eq!(urgencies(vec![active(1)]), [raas_core::Urgency::Endangered; 2]);
-    assert_eq!(urgencies(vec![active(1), active(2)]), [raas_core::Urgency::Fill]);
-}
-
-#[test]
-fn an_aggregator_without_order_ids_gets_one_order_at_a_time() {
-    let mut world = seen(vec![]);
-    world.aggregators = vec![lighthouse()];
-    let first = plan(&job(3), &world);
-    assert_eq!(ordered(&first).len(), 1);
-    assert!(first.reasons.iter().any(|r| matches!(r, Reason::Busy { .. })));
-    assert_eq!(causes(&job(3), &after_ordering(&world, &first)), []);
-}
-
-#[test]
-fn an_order_of_several_copies_fills_several_slots() {
-    let mut world = seen(vec![]);
-    world.aggregators[0].copies = 2;
-    assert_eq!(causes(&job(3), &world).len(), 2, "two orders of two copies for three slots");
+    assert_eq!(troubles(vec![active(1)]), [Trouble::Endangered; 2]);
+    assert_eq!(troubles(vec![active(1), active(2)]), [Trouble::Fill]);
 }
 
 #[test]
@@ -386,105 +477,6 @@ fn a_surplus_that_lapses_leaves_no_room_for_more_copies() {
     let mut world = seen(vec![active(1), ending(2, near), ending(3, near)]);
     world.aggregators[0].copies = 2;
     assert_eq!(causes(&[job_with("job", terms)], &world), [], "two more would make four");
-}
-
-#[test]
-fn an_aggregator_that_cannot_be_reached_is_left_alone_until_it_may_be() {
-    let until = NOW + EpochDelta::HOUR;
-    let mut world = seen(vec![active(1)]);
-    world.aggregators = vec![AggregatorView { unavailable_until: Some(until), ..keyed() }];
-    let waiting = plan(&job(2), &world);
-    assert_eq!((waiting.steps.as_slice(), waiting.next_look), ([].as_slice(), until));
-    let words = explain(&waiting).join("\n");
-    let said = format!("keyed could not be reached; it is asked again at epoch {until}");
-    assert!(words.contains(&said), "{words}");
-    world.at = until;
-    assert_eq!(causes(&job(2), &world), [Cause::Replication]);
-}
-
-#[test]
-fn while_one_aggregator_cannot_be_reached_another_is_asked() {
-    let until = Some(NOW + EpochDelta::HOUR);
-    let mut world = seen(vec![active(1)]);
-    world.aggregators = vec![AggregatorView { unavailable_until: until, ..keyed() }, lighthouse()];
-    let plan = plan(&job(2), &world);
-    let asked =
-        |s: &Step| matches!(s, Step::Order { aggregator, .. } if *aggregator == lighthouse().name);
-    assert!(plan.steps.len() == 1 && plan.steps.iter().all(asked), "{:?}", plan.steps);
-}
-
-#[test]
-fn an_aggregator_that_is_left_alone_for_longer_says_so_although_it_cannot_be_reached() {
-    let mut world = seen(vec![active(1)]);
-    let until = NOW + EpochDelta::HOUR;
-    world.aggregators = vec![AggregatorView { unavailable_until: Some(until), ..keyed() }];
-    let state = OrderState::Failed { reason: "no deal came of it".to_owned(), at: NOW };
-    world.orders = vec![raas_types::Order { state, ..order(1, Cause::Replication, &keyed()) }];
-    let plan = plan(&job(2), &world);
-    let pausing = |r: &Reason| matches!(r, Reason::BackingOff { .. });
-    let unreached = |r: &Reason| matches!(r, Reason::Unreachable { .. });
-    assert!(plan.reasons.iter().any(pausing) && !plan.reasons.iter().any(unreached));
-}
-
-#[test]
-fn fruitless_orders_make_the_target_unreachable_and_pause_ever_longer() {
-    let mut world = seen(vec![active(1)]);
-    world.aggregators = vec![lighthouse()];
-    let fail = |n, at| {
-        let state = OrderState::Failed { reason: "no deal came of it".to_owned(), at };
-        raas_types::Order { state, ..order(n, Cause::Replication, &lighthouse()) }
-    };
-    world.orders = vec![fail(1, NOW - EpochDelta::DAY)];
-    assert_eq!(causes(&job(3), &world).len(), 1, "tried again after a day");
-    world.orders.push(fail(2, NOW - EpochDelta::DAY));
-    let plan = plan(&job(3), &world);
-    assert_eq!(plan.steps, [], "after two in vain the pause is two days");
-    assert!(plan.reasons.contains(&Reason::TargetUnreachable { have: 1, target: 3 }));
-    let words = explain(&plan).join("\n");
-    assert!(words.contains("target unreachable: 1 of 3"), "{words}");
-}
-
-#[test]
-fn a_deal_that_landed_on_a_held_provider_counts_as_fruitless() {
-    let mut twin = active(2);
-    twin.provider = ProviderId::new(1001);
-    let mut world = seen(vec![active(1), twin.clone()]);
-    world.aggregators = vec![lighthouse()];
-    let state = OrderState::Landed { deal: twin.deal, provider: twin.provider, at: NOW };
-    world.orders = vec![raas_types::Order { state, ..order(1, Cause::Replication, &lighthouse()) }];
-    let plan = plan(&job(2), &world);
-    assert_eq!(plan.steps, []);
-    let pausing = |r: &Reason| matches!(r, Reason::BackingOff { fruitless: 1, .. });
-    assert!(plan.reasons.iter().any(pausing), "{:?}", plan.reasons);
-}
-
-#[test]
-fn a_later_deal_on_a_held_provider_is_fruitless_although_it_lasts_longer() {
-    let mut twin = replica(2, active_until(NOW + DURATION + EpochDelta::DAY));
-    twin.provider = ProviderId::new(1001);
-    let mut world = seen(vec![active(1), twin.clone()]);
-    world.aggregators = vec![lighthouse()];
-    let state = OrderState::Landed { deal: twin.deal, provider: twin.provider, at: NOW };
-    world.orders = vec![raas_types::Order { state, ..order(1, Cause::Replication, &lighthouse()) }];
-    assert_eq!(causes(&job(2), &world), [], "it waits before it asks again");
-}
-
-#[test]
-fn a_deal_that_was_never_activated_is_fruitless() {
-    let mut world = seen(vec![active(1), replica(2, Verdict::StartMissed)]);
-    world.aggregators = vec![lighthouse()];
-    let missed = world.replicas[1].clone();
-    let state = OrderState::Landed { deal: missed.deal, provider: missed.provider, at: NOW };
-    world.orders = vec![raas_types::Order { state, ..order(1, Cause::Replication, &lighthouse()) }];
-    assert_eq!(causes(&job(2), &world), [], "it waits before it asks again");
-}
-
-#[test]
-fn a_forged_listing_does_not_keep_a_job_from_counting_what_it_found() {
-    let forged = replica(9, Verdict::Unknown { why: Unknown::ProviderMismatch });
-    let jobs = [job_with("keep", trusting(Terms { replication: None, ..terms(1) }))];
-    let plan = plan(&jobs, &seen(vec![active(1), forged]));
-    assert!(matches!(plan.steps[..], [Step::NoteFound { found: 1, .. }]), "{:?}", plan.steps);
 }
 
 // Promise 9: reasons.
@@ -545,16 +537,4 @@ fn bytes_that_no_aggregator_could_take_now_are_not_fetched() {
     let plan = plan(&job(3), &world);
     assert_eq!(plan.steps, []);
     assert!(plan.reasons.iter().any(|r| matches!(r, Reason::Busy { .. })), "{:?}", plan.reasons);
-}
-
-#[test]
-fn the_next_look_is_when_something_can_change_and_at_the_latest_after_a_proving_period() {
-    let satisfied = seen(vec![active(1)]);
-    assert_eq!(plan(&job(1), &satisfied).next_look, NOW + raas_core::MAX_AGE);
-    let soon = seen(vec![ending(1, MONTH + EpochDelta::new(7))]);
-    assert_eq!(plan(&job(1), &soon).next_look, NOW + EpochDelta::new(7));
-    let fault = seen(vec![faulty(1, EpochDelta::new(2_800))]);
-    assert_eq!(plan(&job(1), &fault).next_look, NOW + EpochDelta::new(80));
-    let end_of_time = raas_core::Observation { at: ChainEpoch::new(i64::MAX), ..satisfied };
-    assert_eq!(plan(&job(1), &end_of_time).next_look, ChainEpoch::new(i64::MAX));
 }

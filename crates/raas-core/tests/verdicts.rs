@@ -1,11 +1,13 @@
 //! The life cycle of a deal, row by row (FILECOIN.md §1.4, Appendix A), as the verdict sees it.
 
-use raas_core::{corroborate, is_confirmed, is_stale, judge, remember, verdict};
+use raas_core::{
+    corroborate, is_confirmed, is_stale, judge, last_known, remember, sector_of, verdict,
+};
 use raas_types::{
     ChainEpoch, Cid, DealActivation, DealId, DealMemory, DealProposal, DealReading, EpochDelta,
     Evidence, FaultSince, ListedDeal, OnChainDeal, PaddedSize, PieceInfo, Provenance, ProviderId,
-    Said, SectorHealth, SectorNumber, SectorReading, SectorStatus, TipsetKey, Unknown, Verdict,
-    VerdictKind, Witness,
+    Said, SectorHealth, SectorId, SectorNumber, SectorReading, SectorStatus, TipsetKey, Unknown,
+    Verdict, VerdictKind, Witness,
 };
 
 const START: i64 = 6_210_000;
@@ -277,6 +279,8 @@ fn two_endpoints_that_say_different_things_leave_the_replica_unknown() {
     let (exact, observed) = (FaultSince::Exact(epoch(1)), FaultSince::Observed(epoch(9)));
     assert_eq!(corroborate(fault(exact), fault(observed)), fault(exact));
     assert_eq!(corroborate(fault(observed), fault(exact)), fault(exact), "whoever dates it");
+    let ends_later = Verdict::Faulty { since: observed, end: epoch(END + 1) };
+    assert_eq!(corroborate(fault(exact), ends_later).kind(), VerdictKind::Unknown);
     let dates = corroborate(fault(exact), fault(FaultSince::Exact(epoch(2))));
     assert_eq!(dates.kind(), VerdictKind::Unknown);
 }
@@ -305,6 +309,7 @@ fn a_proven_replica_is_read_again_when_its_deadline_has_ended_and_within_a_day()
     assert_eq!(next(&active, Some(START + 1700), START), Some(epoch(START + 1700)));
     assert_eq!(next(&active, None, START), Some(epoch(START + 2880)));
     assert_eq!(next(&active, Some(START + 9999), START), Some(epoch(START + 2880)));
+    assert_eq!(next(&active, Some(START), START), Some(epoch(START + 1)));
     assert_eq!(next(&active, Some(START - 9), START), Some(epoch(START + 1)), "null rounds");
     assert_eq!(next(&active, Some(START - 10), START), Some(epoch(START + 2880)), "the past");
     assert_eq!(next(&active, Some(END + 5), END - 10), Some(epoch(END)), "not past its end");
@@ -314,6 +319,8 @@ fn a_proven_replica_is_read_again_when_its_deadline_has_ended_and_within_a_day()
     assert!(is_stale(&memory, epoch(START + 1700)));
     assert!(is_stale(&memory, epoch(START - 1)), "it was judged later, on another chain");
     let fault = Verdict::Faulty { since: FaultSince::Exact(epoch(1)), end: epoch(END) };
+    assert_eq!(next(&fault, Some(START + 1700), START), Some(epoch(START + 1700)));
+    assert_eq!(next(&fault, None, START), Some(epoch(START + 120)), "it may recover at any time");
     for verdict in [fault, Verdict::Gone, Verdict::Unknown { why: Unknown::NextId }] {
         let memory = seen(&verdict, Some(START + 1700), START);
         assert!(is_stale(&memory, epoch(START)), "{verdict:?} is read at every look");
@@ -331,4 +338,31 @@ fn two_endpoints_that_name_different_terms_disagree_though_they_judge_alike() {
     };
     assert_eq!(with(published()), Verdict::Pending { start: epoch(START) });
     assert!(matches!(with(other), Verdict::Unknown { why: Unknown::Disagreement { .. } }));
+}
+
+#[test]
+fn a_look_in_vain_does_not_make_us_forget_what_a_deal_was() {
+    let look = |memory: &DealMemory, verdict: &Verdict, at| {
+        remember(memory, verdict, evidence(activated(), at))
+    };
+    let unknown = Verdict::Unknown { why: Unknown::NextId };
+    let in_vain = |memory: &DealMemory| look(memory, &unknown, START + 2000);
+    assert_eq!(last_known(&unseen()), None);
+    assert_eq!(last_known(&in_vain(&unseen())), None);
+    for (verdict, kind) in [
+        (Verdict::Active { end: epoch(END) }, VerdictKind::Active),
+        (Verdict::Gone, VerdictKind::Gone),
+    ] {
+        let known = look(&seen_active(), &verdict, START + 1000);
+        assert_eq!(last_known(&known), Some(kind));
+        assert_eq!(last_known(&in_vain(&in_vain(&known))), Some(kind));
+    }
+}
+
+#[test]
+fn a_sector_is_read_where_the_deal_is_in_one() {
+    let sector = SectorId { provider: PROVIDER, number: SectorNumber::new(7) };
+    assert_eq!(sector_of(&activated()), Some(sector));
+    let others = [published(), not_found(200), DealReading::Failed("time-out".to_owned())];
+    assert!(others.iter().all(|deal| sector_of(deal).is_none()));
 }

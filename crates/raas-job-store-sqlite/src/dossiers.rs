@@ -5,12 +5,12 @@ use rusqlite::{Connection, Row, TransactionBehavior};
 
 use crate::{
     failure::{Failure, Result},
-    rows::{body, stored_job},
+    rows::{body, memory, stored_job},
     sql,
 };
 
-/// CIDs read at once. A memory is 1 to 5 kB of JSON and a CID has some three, so a batch is at most
-/// 256 x 3 x 5 kB = 4 MB, and 40 to 120 ms of the thread in an unoptimised build. Writes that wait
+/// CIDs read at once. A memory is 0.3 to 3 kB (with a proof) and a CID has some three, so a batch is at
+/// most 256 x 3 x 3 kB = 2.3 MB, and 40 to 120 ms of the thread in an unoptimised build. Writes that wait
 /// get their turn between batches.
 pub(crate) const BATCH: usize = 256;
 
@@ -40,7 +40,7 @@ fn read_together(db: &Connection, asked: &[String]) -> Result<Vec<Result<Dossier
         dossiers: asked.iter().map(|_| Ok(Dossier::default())).collect(),
     };
     batch.fill(sql::JOBS_OF_EACH, stored_job, |dossier| &mut dossier.jobs)?;
-    batch.fill(sql::MEMORIES_OF_EACH, body("memory of"), |dossier| &mut dossier.memories)?;
+    batch.fill(sql::MEMORIES_OF_EACH, memory, |dossier| &mut dossier.memories)?;
     batch.fill(sql::ORDERS_OF_EACH, body("order"), |dossier| &mut dossier.orders)?;
     batch.fill(sql::TRANSACTIONS_OF_EACH, body("transaction"), |dossier| {
         &mut dossier.transactions

@@ -37,6 +37,11 @@ pub(crate) enum Failure {
          upgrade, or open a backup from before"
     )]
     Newer { found: i64, known: i64 },
+    #[error(
+        "written by an older version of this program (schema {found}, here {known}); \
+         start a node on it once, which brings it up to date"
+    )]
+    Older { found: i64, known: i64 },
     #[error("cannot be brought to schema {to}, and stays as it was: {source}")]
     Migration { to: i64, source: rusqlite::Error },
 }
@@ -53,7 +58,9 @@ impl Failure {
             Self::Io { .. } | Self::InUse | Self::Directory | Self::NoWal(_) | Self::Ended => {
                 Error::Unavailable(text)
             }
-            Self::Row { .. } | Self::Foreign | Self::Newer { .. } => Error::Corrupt(text),
+            Self::Row { .. } | Self::Foreign | Self::Newer { .. } | Self::Older { .. } => {
+                Error::Corrupt(text)
+            }
             Self::Sqlite(source) | Self::Migration { source, .. } => {
                 if sqlite_found_damage(&source) {
                     Error::Corrupt(text)

@@ -2,14 +2,17 @@
 
 use cid::Cid;
 use raas_job_store::{DueJob, JobRecord, StoredJob, Versioned};
-use raas_types::{ChainEpoch, JobId, SubmissionId};
+use raas_types::{ChainEpoch, DealMemory, JobId, SubmissionId};
 use rusqlite::{
     Connection, OptionalExtension, Params, Row,
     types::{FromSql, ValueRef},
 };
 use serde::de::DeserializeOwned;
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    packed,
+};
 
 /// All rows that a statement gives.
 pub(crate) fn list<T>(
@@ -69,6 +72,17 @@ pub(crate) fn body<T: DeserializeOwned>(kind: &'static str) -> impl Fn(&Row<'_>)
     move |row| json(kind, row, 1)
 }
 
+/// What is remembered of a deal, packed or, as it was written once, as JSON.
+pub(crate) fn memory(row: &Row<'_>) -> Result<DealMemory> {
+    let kind = "memory of";
+    match row.get_ref(1).map_err(|error| damaged(kind, row, error))? {
+        ValueRef::Blob(bytes) => packed::unpack(bytes),
+        ValueRef::Text(text) => serde_json::from_slice(text).map_err(|error| error.to_string()),
+        other => Err(format!("a body of type {}", other.data_type())),
+    }
+    .map_err(|error| damaged(kind, row, error))
+}
+
 /// The number in the second column; the first names the row.
 pub(crate) fn number(kind: &'static str) -> impl Fn(&Row<'_>) -> Result<i64> {
     move |row| column(kind, row, 1)
@@ -79,11 +93,11 @@ fn json<T: DeserializeOwned>(kind: &'static str, row: &Row<'_>, index: usize) ->
     serde_json::from_str(&text).map_err(|error| damaged(kind, row, error))
 }
 
-fn column<T: FromSql>(kind: &'static str, row: &Row<'_>, index: usize) -> Result<T> {
+pub(crate) fn column<T: FromSql>(kind: &'static str, row: &Row<'_>, index: usize) -> Result<T> {
     row.get(index).map_err(|error| damaged(kind, row, error))
 }
 
-fn damaged(kind: &'static str, row: &Row<'_>, reason: impl ToString) -> Failure {
+pub(crate) fn damaged(kind: &'static str, row: &Row<'_>, reason: impl ToString) -> Failure {
     let key = match row.get_ref(0) {
         Ok(ValueRef::Text(key) | ValueRef::Blob(key)) => String::from_utf8_lossy(key).into_owned(),
         other => format!("{other:?}"),

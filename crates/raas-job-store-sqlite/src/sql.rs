@@ -30,14 +30,15 @@ pub(crate) const JOBS_OF_EACH: &str =
 pub(crate) const FIRST_JOBS: &str = select_jobs!("ORDER BY id LIMIT ?1");
 pub(crate) const JOBS_AFTER: &str = select_jobs!("WHERE id > ?1 ORDER BY id LIMIT ?2");
 pub(crate) const JOBS_OF: &str = select_jobs!("WHERE cid = ?1 ORDER BY id");
-pub(crate) const NEVER_LOOKED_AT: &str =
-    select_jobs!("WHERE next_look IS NULL ORDER BY id LIMIT ?1");
-pub(crate) const DUE: &str = select_jobs!("WHERE next_look <= ?1 ORDER BY next_look, id LIMIT ?2");
 // Of the row, what stands before its plan and body: neither is read, so neither can be in the way.
-pub(crate) const NEVER_LOOKED_AT_NAMES: &str =
+pub(crate) const NEVER_LOOKED_AT: &str =
     "SELECT id, cid FROM jobs WHERE next_look IS NULL ORDER BY id LIMIT ?1";
-pub(crate) const DUE_NAMES: &str =
+pub(crate) const DUE: &str =
     "SELECT id, cid FROM jobs WHERE next_look <= ?1 ORDER BY next_look, id LIMIT ?2";
+// All but the CID, which hardly ever changes: what is not set leaves its index alone.
+pub(crate) const UPDATE_JOB_IN_PLACE: &str = "UPDATE jobs SET version = version + 1, \
+     next_look = ?4, submission = ?5, last_plan = ?6, body = ?7 \
+     WHERE id = ?1 AND version = ?2 AND cid = ?3";
 pub(crate) const UPDATE_JOB: &str = "UPDATE jobs SET version = version + 1, cid = ?3, \
      next_look = ?4, submission = ?5, last_plan = ?6, body = ?7 WHERE id = ?1 AND version = ?2";
 pub(crate) const WAKE: &str =
@@ -82,6 +83,17 @@ pub(crate) const PUT_TRANSACTION: &str = "INSERT INTO transactions (hash, job, o
 pub(crate) const CURSOR: &str = "SELECT name, value FROM cursors WHERE name = ?1";
 pub(crate) const PUT_CURSOR: &str = "INSERT OR REPLACE INTO cursors (name, value) VALUES (?1, ?2)";
 
+pub(crate) const NOTE: &str = "SELECT value FROM notes WHERE name = ?1";
+pub(crate) const PUT_NOTE: &str = "INSERT OR REPLACE INTO notes (name, value) VALUES (?1, ?2)";
+
+pub(crate) const PUT_DECISION: &str = "INSERT INTO decisions (cid, at, body) VALUES (?1, ?2, ?3)";
+pub(crate) const DECISIONS: &str = "SELECT CAST(number AS TEXT), number, cid, at, body \
+     FROM decisions WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
+pub(crate) const DECISIONS_OF: &str = "SELECT CAST(number AS TEXT), number, cid, at, body \
+     FROM decisions WHERE cid = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3";
+pub(crate) const TRIM_DECISIONS: &str =
+    "DELETE FROM decisions WHERE number <= (SELECT max(number) FROM decisions) - ?1";
+
 // On the left of `=` the new row; on the right, a bare column is the old one.
 pub(crate) const LEASE: &str = "INSERT INTO leases (name, owner, until, fence) \
      VALUES (?1, ?2, ?4, 1) ON CONFLICT (name) DO UPDATE \
@@ -114,8 +126,6 @@ mod tests {
         let never = plan(NEVER_LOOKED_AT);
         assert_eq!(never, "SEARCH jobs USING INDEX jobs_by_look (next_look=?)");
         assert_eq!(plan(DUE), "SEARCH jobs USING INDEX jobs_by_look (next_look<?)");
-        assert_eq!(plan(NEVER_LOOKED_AT_NAMES), never);
-        assert_eq!(plan(DUE_NAMES), plan(DUE));
     }
 
     #[test]
@@ -130,7 +140,7 @@ mod tests {
     fn each_cid_of_a_dossier_is_looked_up_by_index() {
         let asked = "SCAN json_each VIRTUAL TABLE INDEX 1:";
         let jobs = "SEARCH jobs USING INDEX jobs_by_cid (cid=?)";
-        let memories = "SEARCH deal_memories USING INDEX sqlite_autoindex_deal_memories_1 (cid=?)";
+        let memories = "SEARCH deal_memories USING PRIMARY KEY (cid=?)";
         let orders = "SEARCH orders USING INDEX orders_by_cid (cid=?)";
         for (statement, search) in
             [(JOBS_OF_EACH, jobs), (MEMORIES_OF_EACH, memories), (ORDERS_OF_EACH, orders)]
@@ -145,6 +155,17 @@ mod tests {
     }
 
     #[test]
+    fn decisions_are_read_and_dropped_from_their_ends_and_never_sorted() {
+        let by_number = "SEARCH decisions USING INTEGER PRIMARY KEY (rowid<?)";
+        assert_eq!(plan(DECISIONS), by_number);
+        let by_cid = "SEARCH decisions USING INDEX decisions_by_cid (cid=? AND number<?)";
+        assert_eq!(plan(DECISIONS_OF), by_cid);
+        let trim = plan(TRIM_DECISIONS);
+        assert!(trim.starts_with(by_number), "{trim}");
+        assert!(trim.ends_with("SEARCH decisions"), "the greatest is the last, not sought: {trim}");
+    }
+
+    #[test]
     fn no_read_goes_through_a_whole_table_or_sorts() {
         for statement in [
             JOB,
@@ -156,6 +177,7 @@ mod tests {
             TRANSACTION,
             TRANSACTIONS_OF,
             CURSOR,
+            NOTE,
         ] {
             let plan = plan(statement);
             assert!(plan.contains("INDEX"), "{statement}: {plan}");

@@ -1,24 +1,25 @@
 //! [`SqliteJobStore`]: the port's methods as statements.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use cid::Cid;
 use raas_job_store::{
-    Change, Dossier, DueJob, JobRecord, JobStore, Lease, Result, StoredJob, Versioned,
+    Change, Decision, Dossier, DueJob, JobRecord, JobStore, Lease, Result, StoredJob, Versioned,
 };
 use raas_types::{
     ChainEpoch, DealMemory, Job, JobId, Order, OrderId, Transaction, TransactionPurpose,
     TransactionState, TxHash,
 };
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use serde::Serialize;
 
 use crate::{
-    dossiers,
+    decisions, dossiers,
     failure::{self, Failure},
     file::LockedFile,
-    rows::{body, due_job, first, list, number, stored_job},
+    packed,
+    rows::{body, due_job, first, list, memory, number, stored_job},
     schema, sql,
     worker::Worker,
 };
@@ -46,7 +47,30 @@ impl SqliteJobStore {
             let file = LockedFile::open(path)?;
             let db = schema::open(file.path())?;
             let thread = "cannot start a thread";
-            Worker::start(db, file).map_err(|source| Failure::Io { action: thread, source })
+            let path = file.path().to_owned();
+            Worker::start(db, path, Some(file))
+                .map_err(|source| Failure::Io { action: thread, source })
+        };
+        open().map(|worker| Self { worker }).map_err(|failure| failure.at(path))
+    }
+
+    /// Opens the store in the file at `path` to read it, beside a node that has it open or on its own.
+    /// Every write is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`](raas_job_store::Error::Unavailable) when there is no such file or it
+    /// cannot be used; [`Error::Corrupt`](raas_job_store::Error::Corrupt) when it is damaged, is no job
+    /// store, or was written by another version: a node's first start brings an older one up to date.
+    pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let open = || {
+            let absent = "cannot be found";
+            let path = path.canonicalize();
+            let path = path.map_err(|source| Failure::Io { action: absent, source })?;
+            let db = schema::open_to_read(&path)?;
+            let thread = "cannot start a thread";
+            Worker::start(db, path, None).map_err(|source| Failure::Io { action: thread, source })
         };
         open().map(|worker| Self { worker }).map_err(|failure| failure.at(path))
     }
@@ -92,14 +116,8 @@ impl JobStore for SqliteJobStore {
         self.worker.call(move |db| list(db, sql::JOBS_OF, [cid], stored_job)).await
     }
 
-    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
-        let queries = [sql::NEVER_LOOKED_AT, sql::DUE];
-        self.worker.call(move |db| due(db, queries, epoch, limit, stored_job)).await
-    }
-
     async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
-        let queries = [sql::NEVER_LOOKED_AT_NAMES, sql::DUE_NAMES];
-        let due = self.worker.call(move |db| due(db, queries, epoch, limit, due_job)).await?;
+        let due = self.worker.call(move |db| due(db, epoch, limit)).await?;
         Ok(self.each_told(due))
     }
 
@@ -116,8 +134,8 @@ impl JobStore for SqliteJobStore {
     }
 
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
-        let stored = stored.clone();
-        self.worker.call(move |db| update_job(db, &stored)).await
+        let row = JobRow::of(stored).map_err(|failure| failure.at(self.path()))?;
+        self.worker.call(move |db| row.update(db)).await
     }
 
     async fn wake(&self, id: &JobId) -> Result<()> {
@@ -132,7 +150,7 @@ impl JobStore for SqliteJobStore {
 
     async fn deal_memories(&self, cid: &Cid) -> Result<Vec<DealMemory>> {
         let cid = cid.to_string();
-        self.worker.call(move |db| list(db, sql::DEAL_MEMORIES, [cid], body("memory of"))).await
+        self.worker.call(move |db| list(db, sql::DEAL_MEMORIES, [cid], memory)).await
     }
 
     async fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>> {
@@ -170,12 +188,33 @@ impl JobStore for SqliteJobStore {
         self.worker.call(move |db| first(db, sql::CURSOR, [name], number("cursor"))).await
     }
 
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let name = name.to_owned();
+        self.worker.call(move |db| first(db, sql::NOTE, [name], |row| Ok(row.get(0)?))).await
+    }
+
+    async fn decisions(
+        &self,
+        cid: Option<Cid>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Decision)>> {
+        let limit = row_limit(limit);
+        self.worker.call(move |db| decisions::newest(db, cid, before, limit)).await
+    }
+
+    async fn trim_decisions(&self, keep: usize) -> Result<u64> {
+        let keep = row_limit(keep);
+        self.worker.call(move |db| decisions::trim(db, keep)).await
+    }
+
     async fn commit(&self, change: &Change) -> Result<()> {
         if change.is_empty() {
             return Ok(());
         }
-        let change = change.clone();
-        self.worker.call(move |db| commit(db, &change)).await
+        // Written out here, so that the thread has nothing to do but to write.
+        let rows = Rows::of(change).map_err(|failure| failure.at(self.path()))?;
+        self.worker.call(move |db| commit(db, &rows)).await
     }
 
     async fn lease(
@@ -199,45 +238,120 @@ fn insert_job(db: &Connection, job: Job) -> failure::Result<Versioned<StoredJob>
 }
 
 /// What is due, from a query for what was never looked at and one for the rest.
-fn due<T>(
+fn due(
     db: &Connection,
-    [never_looked_at, others]: [&str; 2],
     epoch: ChainEpoch,
     limit: usize,
-    read: impl Fn(&Row<'_>) -> failure::Result<T>,
-) -> failure::Result<Vec<T>> {
-    let mut jobs = list(db, never_looked_at, [row_limit(limit)], &read)?;
+) -> failure::Result<Vec<failure::Result<DueJob>>> {
+    let mut jobs = list(db, sql::NEVER_LOOKED_AT, [row_limit(limit)], due_job)?;
     let rest = row_limit(limit.saturating_sub(jobs.len()));
     if rest > 0 {
-        jobs.extend(list(db, others, params![epoch.get(), rest], &read)?);
+        jobs.extend(list(db, sql::DUE, params![epoch.get(), rest], due_job)?);
     }
     Ok(jobs)
 }
 
-fn update_job(db: &Connection, stored: &Versioned<StoredJob>) -> failure::Result<u64> {
-    let StoredJob { job, record } = &stored.value;
-    let row = params![
-        job.id.as_str(),
-        stored.version.cast_signed(),
-        job.cid.to_string(),
-        record.next_look.map(ChainEpoch::get),
-        record.submission.map(|id| id.0.cast_signed()),
-        record.last_plan,
-        json("job", job.id.as_str(), job)?,
-    ];
-    if execute(db, sql::UPDATE_JOB, row)? == 0 {
-        return Err(Failure::Stale(job.id.clone()));
-    }
-    Ok(stored.version + 1)
+/// A change as it is written: what there is much of as rows, the rest as it is.
+struct Rows {
+    memories: Vec<MemoryRow>,
+    jobs: Vec<JobRow>,
+    rest: Change,
 }
 
-fn commit(db: &mut Connection, change: &Change) -> failure::Result<()> {
+struct MemoryRow {
+    cid: Arc<str>,
+    deal: i64,
+    body: Vec<u8>,
+}
+
+struct JobRow {
+    id: JobId,
+    version: u64,
+    cid: String,
+    record: JobRecord,
+    body: String,
+}
+
+impl Rows {
+    fn of(change: &Change) -> failure::Result<Self> {
+        // Each by its name, so that none is forgotten when another is added.
+        let Change { memories, forget, orders, transactions, jobs, cursors, notes, decisions } =
+            change;
+        let rest = Change {
+            memories: Vec::new(),
+            forget: forget.clone(),
+            orders: orders.clone(),
+            transactions: transactions.clone(),
+            jobs: Vec::new(),
+            cursors: cursors.clone(),
+            notes: notes.clone(),
+            decisions: decisions.clone(),
+        };
+        let jobs = jobs.iter().map(JobRow::of).collect::<failure::Result<_>>()?;
+        let mut rows = Self { memories: Vec::with_capacity(memories.len()), jobs, rest };
+        // The memories of one CID stand together.
+        let mut last: Option<(Cid, Arc<str>)> = None;
+        for (cid, memory) in memories {
+            let text = match last.take() {
+                Some((of, text)) if of == *cid => text,
+                _ => cid.to_string().into(),
+            };
+            rows.memories.push(MemoryRow::of(Arc::clone(&text), memory)?);
+            last = Some((*cid, text));
+        }
+        Ok(rows)
+    }
+}
+
+impl MemoryRow {
+    fn of(cid: Arc<str>, memory: &DealMemory) -> failure::Result<Self> {
+        let deal = memory.listed.deal.get().cast_signed();
+        let body = packed::pack(memory).map_err(|reason| Failure::Row {
+            kind: "memory of",
+            key: cid.to_string(),
+            reason,
+        })?;
+        Ok(Self { cid, deal, body })
+    }
+}
+
+impl JobRow {
+    fn of(stored: &Versioned<StoredJob>) -> failure::Result<Self> {
+        let Versioned { value: StoredJob { job, record }, version } = stored;
+        Ok(Self {
+            id: job.id.clone(),
+            version: *version,
+            cid: job.cid.to_string(),
+            record: record.clone(),
+            body: json("job", job.id.as_str(), job)?,
+        })
+    }
+
+    fn update(&self, db: &Connection) -> failure::Result<u64> {
+        let row: &[&dyn rusqlite::ToSql] = params![
+            self.id.as_str(),
+            self.version.cast_signed(),
+            self.cid,
+            self.record.next_look.map(ChainEpoch::get),
+            self.record.submission.map(|id| id.0.cast_signed()),
+            self.record.last_plan,
+            self.body,
+        ];
+        if execute(db, sql::UPDATE_JOB_IN_PLACE, row)? == 0
+            && execute(db, sql::UPDATE_JOB, row)? == 0
+        {
+            return Err(Failure::Stale(self.id.clone()));
+        }
+        Ok(self.version + 1)
+    }
+}
+
+fn commit(db: &mut Connection, rows: &Rows) -> failure::Result<()> {
+    let Rows { memories, jobs, rest: change } = rows;
     // Dropped without a commit, it is rolled back.
     let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (cid, memory) in &change.memories {
-        let (cid, deal) = (cid.to_string(), memory.listed.deal.get());
-        let body = json("memory of", &cid, memory)?;
-        execute(&db, sql::PUT_MEMORY, params![cid, deal.cast_signed(), body])?;
+    for MemoryRow { cid, deal, body } in memories {
+        execute(&db, sql::PUT_MEMORY, params![cid, deal, body])?;
     }
     for (cid, deal) in &change.forget {
         execute(&db, sql::FORGET_MEMORY, params![cid.to_string(), deal.get().cast_signed()])?;
@@ -248,12 +362,16 @@ fn commit(db: &mut Connection, change: &Change) -> failure::Result<()> {
     for transaction in &change.transactions {
         put_transaction(&db, transaction)?;
     }
-    for stored in &change.jobs {
-        update_job(&db, stored)?;
+    for job in jobs {
+        job.update(&db)?;
     }
     for (name, value) in &change.cursors {
         execute(&db, sql::PUT_CURSOR, params![name, value])?;
     }
+    for (name, value) in &change.notes {
+        execute(&db, sql::PUT_NOTE, params![name, value])?;
+    }
+    decisions::append(&db, &change.decisions)?;
     Ok(db.commit()?)
 }
 
@@ -367,6 +485,21 @@ mod tests {
             let found: String = store.worker.call(read).await.expect("settings can be read");
             assert_eq!(found, value, "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_moves_to_another_cid_is_found_there() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let store = fresh(&dir);
+        let job = samples::job("a", samples::cid(1));
+        let mut stored = store.insert_job(&job).await.expect("it is kept");
+        stored.value.job.cid = samples::cid(2);
+        stored.version = store.update_job(&stored).await.expect("it is kept");
+        let of = async |n| store.jobs_of(&samples::cid(n)).await.expect("jobs are read");
+        assert_eq!((of(1).await, of(2).await), (vec![], vec![stored.clone()]));
+        stored.version -= 1;
+        let stale = store.update_job(&stored).await;
+        assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");
     }
 
     #[tokio::test]

@@ -1,6 +1,10 @@
 //! [`Worker`]: the one thread that uses the database.
 
-use std::{io, path::PathBuf, thread};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use raas_job_store::Error;
 use rusqlite::Connection;
@@ -27,17 +31,21 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts the thread. It closes the database and then unlocks the file when it ends.
-    pub(crate) fn start(db: Connection, file: LockedFile) -> io::Result<Self> {
-        let path = file.path().to_owned();
+    pub(crate) fn start(
+        db: Connection,
+        path: PathBuf,
+        lock: Option<LockedFile>,
+    ) -> io::Result<Self> {
+        let named = path.clone();
         let (commands, queue) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("job-store".to_owned())
-            .spawn(move || run(db, queue, &file))?;
+            .spawn(move || run(db, queue, &named, lock))?;
         Ok(Self { path, commands: Some(commands), thread: Some(thread) })
     }
 
     /// Where the database is.
-    pub(crate) fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -68,12 +76,18 @@ impl Drop for Worker {
     }
 }
 
-fn run(mut db: Connection, mut queue: mpsc::Receiver<Command>, file: &LockedFile) {
+fn run(
+    mut db: Connection,
+    mut queue: mpsc::Receiver<Command>,
+    path: &Path,
+    lock: Option<LockedFile>,
+) {
     while let Some(command) = queue.blocking_recv() {
         command(&mut db);
     }
     // Empties the log into the database; what is left in the log is found on the next opening.
     if let Err((_, error)) = db.close() {
-        tracing::warn!(path = %file.path().display(), %error, "the job store did not close cleanly");
+        tracing::warn!(path = %path.display(), %error, "the job store did not close cleanly");
     }
+    drop(lock);
 }

@@ -1,11 +1,13 @@
 //! Rows as earlier versions of the program wrote them, before values had all the parts they have
 //! now. The text here is never brought up to date; a part that is added must be one that may lack.
 
+use std::collections::BTreeSet;
+
 use raas_job_store::{Dossier, JobRecord, JobStore, StoredJob, Versioned, conformance::samples};
 use raas_job_store_sqlite::SqliteJobStore;
 use raas_types::{
     ChainEpoch, DealId, DealMemory, EpochDelta, Evidence, FaultSince, Job, JobId, ListedDeal,
-    Provenance, ProviderId, Repair, SectorNumber, Suspicion, Terms, TipsetKey, Verdict,
+    Order, Provenance, ProviderId, Repair, SectorNumber, Suspicion, Terms, TipsetKey, Verdict,
     VerdictKind,
 };
 use rusqlite::{Connection, params};
@@ -62,7 +64,12 @@ async fn rows_of_earlier_versions_are_read() {
                 judged(),
                 DealMemory::first_heard(listed(6), Provenance::Contract, at(100))
             ],
-            orders: vec![samples::order("order", cid, 100)],
+            // Before anyone could be preferred, and before the bytes were counted.
+            orders: vec![Order {
+                prefer: BTreeSet::new(),
+                bytes: None,
+                ..samples::order("order", cid, 100)
+            }],
             transactions: vec![],
         }
     );

@@ -146,7 +146,7 @@ async fn a_store_written_at_schema_1_is_brought_up_to_date() {
     }
     let version = Connection::open(&path)
         .and_then(|db| db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)));
-    assert_eq!(version.expect("there is a version"), 2);
+    assert_eq!(version.expect("there is a version"), 4);
 }
 
 #[test]

@@ -76,6 +76,17 @@ pub struct Dossier {
     pub transactions: Vec<Transaction>,
 }
 
+/// What was decided about a CID, as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The data it is about.
+    pub cid: Cid,
+    /// The epoch it was decided at.
+    pub at: ChainEpoch,
+    /// What was decided and upon what: opaque bytes, versioned by whoever wrote them.
+    pub body: Vec<u8>,
+}
+
 /// The right to act under a name, until an epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -89,7 +100,8 @@ pub struct Lease {
     pub fence: u64,
 }
 
-/// Keeps jobs, what is remembered of their deals, orders, transactions, cursors and leases.
+/// Keeps jobs, what is remembered of their deals, orders, transactions, decisions, cursors, notes and
+/// leases.
 ///
 /// # Contract
 ///
@@ -104,11 +116,14 @@ pub struct Lease {
 ///   orders, by the epoch they were created at and then by id; of transactions, in the order in
 ///   which they were first written. Replacing one leaves it in its place.
 /// - A limit is never exceeded; 0 gives an empty list, `usize::MAX` everything.
-/// - [`due`](Self::due) and [`due_jobs`](Self::due_jobs) cost what is due, not what is stored, and
-///   return jobs never looked at first, then by the epoch they were due at, then by id.
+/// - [`due_jobs`](Self::due_jobs) costs what is due, not what is stored, and names jobs never looked at
+///   first, then by the epoch they were due at, then by id.
 /// - [`due_jobs`](Self::due_jobs) and [`dossiers`](Self::dossiers) answer item by item: what cannot
 ///   be read of one job or CID is [`Error::Corrupt`] in its place, by its name, and the others are
 ///   answered all the same.
+/// - Decisions are numbered from 1 on in the order in which they were written, each by one more than the
+///   one before. A number is given once: neither trimming nor reopening gives it to another decision.
+///   Only the oldest are ever dropped, so those that are kept have numbers without a gap.
 /// - A lease is granted when it is free, over at `now`, or already the same owner's; to nobody else.
 ///   Renewing one that is not over keeps its fence, any other grant raises it. It may be renewed to
 ///   an earlier end; one renewed until `now` is given up.
@@ -116,7 +131,8 @@ pub struct Lease {
 ///   that is dropped before it returns happens whole or not at all.
 ///
 /// `conformance` (feature `test-util`) checks all of this but four things that are each store's own
-/// to show: what [`due`](Self::due) costs, damage, crashes, and calls that are dropped.
+/// to show: what [`due_jobs`](Self::due_jobs) and [`trim_decisions`](Self::trim_decisions) cost, damage,
+/// crashes, and calls that are dropped.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait JobStore: fmt::Debug + Send + Sync + 'static {
@@ -132,40 +148,17 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// All jobs of a CID.
     async fn jobs_of(&self, cid: &Cid) -> Result<Vec<Versioned<StoredJob>>>;
 
-    /// At most `limit` jobs whose next look is at or before `epoch`. One that cannot be read fails
-    /// the call; what must go on beside a damaged job asks for [`due_jobs`](Self::due_jobs).
-    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>>;
-
     /// The names of at most `limit` jobs whose next look is at or before `epoch`, each answered by
     /// itself.
     ///
     /// A job that cannot be read counts towards the limit like any other and stays due, so it comes
     /// again every time: who asks in rounds asks for as many more as came and stay.
-    ///
-    /// The default goes by [`due`](Self::due) and fails with it. A store that keeps its schedule
-    /// apart from the jobs themselves answers from the schedule.
-    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
-        let due = self.due(epoch, limit).await?;
-        Ok(due
-            .into_iter()
-            .map(|Versioned { value: StoredJob { job, .. }, .. }| {
-                Ok(DueJob { id: job.id, cid: job.cid })
-            })
-            .collect())
-    }
+    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>>;
 
     /// All that is stored of each of `cids`, in the order asked, one answer for each: a CID asked
-    /// for twice is answered twice, one of which nothing is stored has an empty dossier.
-    ///
-    /// The default asks the single calls one after another, and so sees what others write meanwhile.
-    /// A store that can read much at once does, for a pass asks for tens of thousands.
-    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
-        let mut dossiers = Vec::with_capacity(cids.len());
-        for cid in cids {
-            dossiers.push(dossier_by_single_calls(self, cid).await);
-        }
-        dossiers
-    }
+    /// for twice is answered twice, one of which nothing is stored has an empty dossier. A pass asks
+    /// for tens of thousands at once.
+    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>>;
 
     /// Replaces a job; `stored.version` is the version that was read. Returns the new version.
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64>;
@@ -203,6 +196,23 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// The value of a cursor.
     async fn cursor(&self, name: &str) -> Result<Option<i64>>;
 
+    /// The value of a note.
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// At most `limit` decisions with their numbers, the newest first: of one CID or of all, and with
+    /// numbers below `before` where it is given. Who reads on from the last number given meets each
+    /// decision once, whatever is written or trimmed meanwhile.
+    async fn decisions(
+        &self,
+        cid: Option<Cid>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Decision)>>;
+
+    /// Drops all decisions but the `keep` newest, of whatever CID; how many that were. Costs what is
+    /// dropped, not what is kept.
+    async fn trim_decisions(&self, keep: usize) -> Result<u64>;
+
     /// Writes all of a change, or none of it.
     async fn commit(&self, change: &Change) -> Result<()>;
 
@@ -214,17 +224,6 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
         now: ChainEpoch,
         until: ChainEpoch,
     ) -> Result<Option<Lease>>;
-}
-
-async fn dossier_by_single_calls(store: &(impl JobStore + ?Sized), cid: &Cid) -> Result<Dossier> {
-    let jobs = store.jobs_of(cid).await?;
-    let memories = store.deal_memories(cid).await?;
-    let orders = store.orders_of(cid).await?;
-    let mut transactions = Vec::new();
-    for stored in &jobs {
-        transactions.extend(store.transactions_of(&stored.value.job.id).await?);
-    }
-    Ok(Dossier { jobs, memories, orders, transactions })
 }
 
 /// Several writes that become durable together, as if made in the order of the fields: a memory that
@@ -243,6 +242,10 @@ pub struct Change {
     pub jobs: Vec<Versioned<StoredJob>>,
     /// Cursors to set.
     pub cursors: Vec<(String, i64)>,
+    /// Notes to set: small values that are opaque to the store, each under a name of its own.
+    pub notes: Vec<(String, Vec<u8>)>,
+    /// Decisions to add to the log, in this order.
+    pub decisions: Vec<Decision>,
 }
 
 impl Change {

@@ -16,7 +16,8 @@ use raas_types::{
 };
 
 use crate::{
-    Change, Dossier, DueJob, Error, JobRecord, JobStore, Lease, Result, StoredJob, Versioned,
+    Change, Decision, Dossier, DueJob, Error, JobRecord, JobStore, Lease, Result, StoredJob,
+    Versioned,
 };
 
 /// A [`JobStore`] in memory. Clones share what is kept, as handles of one store.
@@ -29,6 +30,13 @@ impl MemoryJobStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From now on reads of what is stored of a CID - its dossier, deals and orders - fail as if the rows
+    /// were damaged, through every handle. Its jobs are still named when they are due. For tests of what
+    /// must go on beside a damaged row.
+    pub fn fail_reads_of(&self, cid: Cid) {
+        self.state().damaged.insert(cid);
     }
 
     /// The state, also after a panic elsewhere: writes check everything before they change
@@ -81,10 +89,6 @@ impl JobStore for MemoryJobStore {
         Ok(self.state().jobs_of(cid))
     }
 
-    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
-        Ok(self.state().due(epoch, limit).cloned().collect())
-    }
-
     async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
         let name = |stored: &Versioned<StoredJob>| {
             let Job { id, cid, .. } = &stored.value.job;
@@ -95,7 +99,7 @@ impl JobStore for MemoryJobStore {
 
     async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
         let state = self.state();
-        cids.iter().map(|cid| Ok(state.dossier(cid))).collect()
+        cids.iter().map(|cid| state.dossier(cid)).collect()
     }
 
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
@@ -118,11 +122,11 @@ impl JobStore for MemoryJobStore {
     }
 
     async fn deal_memories(&self, cid: &Cid) -> Result<Vec<DealMemory>> {
-        Ok(self.state().memories_of(cid))
+        self.state().memories_of(cid)
     }
 
     async fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>> {
-        Ok(self.state().orders_of(cid))
+        self.state().orders_of(cid)
     }
 
     async fn order(&self, id: &OrderId) -> Result<Option<Order>> {
@@ -152,6 +156,32 @@ impl JobStore for MemoryJobStore {
         Ok(self.state().cursors.get(name).copied())
     }
 
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.state().notes.get(name).cloned())
+    }
+
+    async fn decisions(
+        &self,
+        cid: Option<Cid>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Decision)>> {
+        let state = self.state();
+        let below = state.decisions.range(..before.unwrap_or(u64::MAX)).rev();
+        let of_cid = below.filter(|(_, decision)| cid.is_none_or(|cid| decision.cid == cid));
+        Ok(of_cid.take(limit).map(|(&number, decision)| (number, decision.clone())).collect())
+    }
+
+    async fn trim_decisions(&self, keep: usize) -> Result<u64> {
+        let mut state = self.state();
+        let mut dropped = 0;
+        while state.decisions.len() > keep {
+            state.decisions.pop_first();
+            dropped += 1;
+        }
+        Ok(dropped)
+    }
+
     async fn commit(&self, change: &Change) -> Result<()> {
         let mut state = self.state();
         state.check_versions(&change.jobs)?;
@@ -172,6 +202,10 @@ impl JobStore for MemoryJobStore {
             state.replace_job(stored);
         }
         state.cursors.extend(change.cursors.iter().cloned());
+        state.notes.extend(change.notes.iter().cloned());
+        for decision in &change.decisions {
+            state.put_decision(decision);
+        }
         Ok(())
     }
 
@@ -200,7 +234,7 @@ impl JobStore for MemoryJobStore {
 struct State {
     jobs: BTreeMap<JobId, Versioned<StoredJob>>,
     jobs_by_cid: BTreeSet<(Cid, JobId)>,
-    /// `None` sorts before every epoch, as [`JobStore::due`] asks.
+    /// `None` sorts before every epoch, as [`JobStore::due_jobs`] asks.
     jobs_by_look: BTreeSet<(Option<ChainEpoch>, JobId)>,
     memories: BTreeMap<(Cid, DealId), DealMemory>,
     orders: BTreeMap<OrderId, Order>,
@@ -212,7 +246,14 @@ struct State {
     transactions_by_job: BTreeSet<(JobId, usize)>,
     open_transactions: BTreeSet<usize>,
     cursors: BTreeMap<String, i64>,
+    notes: BTreeMap<String, Vec<u8>>,
+    /// By their numbers.
+    decisions: BTreeMap<u64, Decision>,
+    /// How many decisions there ever were: the number of the last one.
+    decided: u64,
     leases: BTreeMap<String, Lease>,
+    /// CIDs of which nothing can be read.
+    damaged: BTreeSet<Cid>,
 }
 
 impl State {
@@ -222,13 +263,14 @@ impl State {
         due.take(limit).filter_map(|(_, id)| self.jobs.get(id))
     }
 
-    fn dossier(&self, cid: &Cid) -> Dossier {
+    fn dossier(&self, cid: &Cid) -> Result<Dossier> {
         let jobs = self.jobs_of(cid);
         let transactions = jobs
             .iter()
             .flat_map(|stored| self.transactions_of(&stored.value.job.id).cloned())
             .collect();
-        Dossier { jobs, memories: self.memories_of(cid), orders: self.orders_of(cid), transactions }
+        let (memories, orders) = (self.memories_of(cid)?, self.orders_of(cid)?);
+        Ok(Dossier { jobs, memories, orders, transactions })
     }
 
     fn jobs_of(&self, cid: &Cid) -> Vec<Versioned<StoredJob>> {
@@ -237,15 +279,25 @@ impl State {
         keys.filter_map(|(_, id)| self.jobs.get(id).cloned()).collect()
     }
 
-    fn memories_of(&self, cid: &Cid) -> Vec<DealMemory> {
+    fn memories_of(&self, cid: &Cid) -> Result<Vec<DealMemory>> {
+        self.check_readable(cid)?;
         let all = (*cid, DealId::new(0))..=(*cid, DealId::new(u64::MAX));
-        self.memories.range(all).map(|(_, memory)| memory.clone()).collect()
+        Ok(self.memories.range(all).map(|(_, memory)| memory.clone()).collect())
     }
 
-    fn orders_of(&self, cid: &Cid) -> Vec<Order> {
+    fn orders_of(&self, cid: &Cid) -> Result<Vec<Order>> {
+        self.check_readable(cid)?;
         let first = (*cid, ChainEpoch::new(i64::MIN), OrderId::new(""));
         let keys = self.orders_by_cid.range(first..).take_while(|(of, ..)| of == cid);
-        keys.filter_map(|(_, _, id)| self.orders.get(id).cloned()).collect()
+        Ok(keys.filter_map(|(_, _, id)| self.orders.get(id).cloned()).collect())
+    }
+
+    /// That nobody asked for the rows of this CID to be damaged.
+    fn check_readable(&self, cid: &Cid) -> Result<()> {
+        match self.damaged.contains(cid) {
+            true => Err(Error::Corrupt(format!("the rows of {cid}, by request"))),
+            false => Ok(()),
+        }
     }
 
     fn transactions_of(&self, job: &JobId) -> impl Iterator<Item = &Transaction> {
@@ -289,6 +341,11 @@ impl State {
         self.jobs_by_cid.remove(&(old.value.job.cid, id.clone()));
         self.jobs_by_look.remove(&(old.value.record.next_look, id.clone()));
         Some(old)
+    }
+
+    fn put_decision(&mut self, decision: &Decision) {
+        self.decided += 1;
+        self.decisions.insert(self.decided, decision.clone());
     }
 
     fn put_order(&mut self, order: &Order) {

@@ -1,18 +1,23 @@
 //! Many questions of one kind: batches, several in flight, an answer for each.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures::{StreamExt as _, stream};
 use jsonrpsee::core::{
     client::{ClientT as _, Error as RpcError},
-    params::{ArrayParams, BatchRequestBuilder},
+    params::ArrayParams,
 };
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use crate::{
     JsonRpcLotus,
-    error::{Trouble, clip},
+    batch::{self, Batch},
+    error::Trouble,
     wire,
 };
 
@@ -38,7 +43,7 @@ pub(crate) trait Question: Sync {
 
     /// Makes of the answer what is kept of it. Called as each batch comes in, so that the answers of
     /// a large reading are never all there at a time.
-    fn read(&self, answer: Answer) -> Self::Reading;
+    fn read(&self, answer: Answer<'_>) -> Self::Reading;
 
     /// How many bytes the answer may have, where it is known to be large.
     fn weight(&self) -> usize {
@@ -47,23 +52,50 @@ pub(crate) trait Question: Sync {
 }
 
 /// What came of one question.
-#[derive(Debug)]
-pub(crate) enum Answer {
+#[derive(Clone, Debug)]
+pub(crate) enum Answer<'a> {
     /// The node's result.
-    Result(Box<RawValue>),
+    Result(Cow<'a, RawValue>),
     /// The node's error.
     Error(Trouble),
     /// The node was not heard.
     Lost(String),
 }
 
-impl Answer {
+impl Answer<'_> {
     /// The result as what it should be, or why it is not.
     pub(crate) fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
         match self {
             Self::Result(result) => wire::decode(result),
             Self::Error(trouble) => Err(trouble.to_string()),
             Self::Lost(why) => Err(why.clone()),
+        }
+    }
+
+    /// The same, without the reply it stands in.
+    fn into_owned(self) -> Answer<'static> {
+        match self {
+            Self::Result(result) => Answer::Result(Cow::Owned(result.into_owned())),
+            Self::Error(trouble) => Answer::Error(trouble),
+            Self::Lost(why) => Answer::Lost(why),
+        }
+    }
+}
+
+/// What came of one request.
+enum Replies {
+    /// To a plain call.
+    One(Answer<'static>),
+    /// To a batch with items of these numbers.
+    Body(Vec<u8>, Range<u64>),
+}
+
+impl Replies {
+    /// One answer for each call.
+    fn answers(&self) -> Result<Vec<Answer<'_>>, Trouble> {
+        match self {
+            Self::One(answer) => Ok(vec![answer.clone()]),
+            Self::Body(body, ids) => batch::answers(body, ids.clone()),
         }
     }
 }
@@ -123,10 +155,10 @@ impl<'a> Asking<'a> {
                 continue;
             }
             match self.send(part).await {
-                Ok(answers) => {
+                Ok(read) => {
                     self.answered.fetch_add(1, Ordering::Relaxed);
                     self.lotus.sizes.answered(Q::METHOD, part.len());
-                    readings.extend(part.iter().zip(answers).map(|(q, answer)| q.read(answer)));
+                    readings.extend(read);
                 }
                 Err(trouble) if part.len() > 1 && trouble.asks_for_less() => {
                     if trouble.refuses_batches() {
@@ -153,52 +185,53 @@ impl<'a> Asking<'a> {
         readings
     }
 
-    async fn send<Q: Question>(&self, part: &[Q]) -> Result<Vec<Answer>, Trouble> {
+    async fn send<Q: Question>(&self, part: &[Q]) -> Result<Vec<Q::Reading>, Trouble> {
         let mut calls = Vec::with_capacity(part.len());
         for question in part {
             let params = question.params(&self.key);
             calls.push((Q::METHOD, params.map_err(RpcError::ParseError)?));
         }
-        let answers = self.lotus.call_all(calls).await?;
+        let replies = self.lotus.send_all(calls).await?;
+        let answers = replies.answers()?;
         for answer in &answers {
             if let Answer::Error(trouble) = answer {
                 self.lotus.known.doubt(trouble);
             }
         }
-        Ok(answers)
+        Ok(part.iter().zip(answers).map(|(question, answer)| question.read(answer)).collect())
     }
 }
 
 impl JsonRpcLotus {
-    /// Makes calls in one request: a batch, or a plain call when it is one, as not every endpoint
-    /// knows batches. One answer for each.
+    /// Makes calls in one request. One answer for each.
     pub(crate) async fn call_all(
         &self,
+        calls: Vec<(&'static str, ArrayParams)>,
+    ) -> Result<Vec<Answer<'static>>, Trouble> {
+        let replies = self.send_all(calls).await?;
+        Ok(replies.answers()?.into_iter().map(Answer::into_owned).collect())
+    }
+
+    /// Makes calls in one request: a batch, or a plain call when it is one, as not every endpoint
+    /// knows batches.
+    async fn send_all(
+        &self,
         mut calls: Vec<(&'static str, ArrayParams)>,
-    ) -> Result<Vec<Answer>, Trouble> {
+    ) -> Result<Replies, Trouble> {
         if calls.len() == 1
             && let Some((method, params)) = calls.pop()
         {
             let reply = self.client.request::<Box<RawValue>, _>(method, params).await;
             return match reply.map_err(Trouble::from) {
-                Ok(result) => Ok(vec![Answer::Result(result)]),
-                Err(trouble @ Trouble::Rpc { .. }) => Ok(vec![Answer::Error(trouble)]),
+                Ok(result) => Ok(Replies::One(Answer::Result(Cow::Owned(result)))),
+                Err(trouble @ Trouble::Rpc { .. }) => Ok(Replies::One(Answer::Error(trouble))),
                 Err(trouble) => Err(trouble),
             };
         }
-        let mut batch = BatchRequestBuilder::new();
-        for (method, params) in calls {
-            batch.insert(method, params).map_err(RpcError::ParseError)?;
-        }
-        let replies = self.client.batch_request::<Box<RawValue>>(batch).await?;
-        let answer = |reply: Result<_, jsonrpsee::types::ErrorObject<'_>>| match reply {
-            Ok(result) => Answer::Result(result),
-            Err(error) => {
-                let message = clip(error.message());
-                Answer::Error(Trouble::Rpc { code: error.code(), message })
-            }
-        };
-        Ok(replies.into_iter().map(answer).collect())
+        let first = self.numbers.fetch_add(calls.len() as u64, Ordering::Relaxed);
+        let Batch { text, called, ids } = Batch::of(calls, first).map_err(RpcError::ParseError)?;
+        let body = self.batches.send(&self.line, text, &called).await?;
+        Ok(Replies::Body(body, ids))
     }
 }
 
@@ -237,7 +270,7 @@ mod tests {
             Ok(ArrayParams::new())
         }
 
-        fn read(&self, _: Answer) {}
+        fn read(&self, _: Answer<'_>) {}
 
         fn weight(&self) -> usize {
             self.0

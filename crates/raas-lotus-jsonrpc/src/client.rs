@@ -1,6 +1,9 @@
 //! [`JsonRpcLotus`]: the port, call by call.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use async_trait::async_trait;
 use raas_lotus::{Error, Head, LotusChain, Result};
@@ -21,7 +24,7 @@ use crate::{
     sectors::{Deadlines, Place, ProviderNote},
     sizes::Sizes,
     tally::Tally,
-    transport::{self, Client},
+    transport::{self, Batches, Client},
     wire,
 };
 
@@ -37,6 +40,9 @@ const MAX_PROVIDERS: usize = 65_536;
 pub struct JsonRpcLotus {
     pub(crate) endpoint: String,
     pub(crate) client: Client,
+    pub(crate) batches: Batches,
+    /// The number of the next item of a batch.
+    pub(crate) numbers: AtomicU64,
     /// Requests that one reading keeps under way.
     pub(crate) in_flight: usize,
     pub(crate) max_response: usize,
@@ -50,7 +56,7 @@ pub struct JsonRpcLotus {
     pub(crate) finality_fallback: EpochDelta,
     /// The epoch of the parents of the tipset that was read at last, where it could be asked for.
     parents: Mutex<Option<(TipsetKey, Option<ChainEpoch>)>>,
-    line: Arc<Line>,
+    pub(crate) line: Arc<Line>,
     token: Option<Token>,
 }
 
@@ -73,9 +79,12 @@ impl JsonRpcLotus {
             request_timeout: config.request_timeout,
             max_response: config.max_response,
         });
-        let client = transport::client(&config, &line).map_err(|reason| refused(&reason))?;
+        let (client, batches) =
+            transport::client(&config, &line).map_err(|reason| refused(&reason))?;
         Ok(Self {
             client,
+            batches,
+            numbers: AtomicU64::new(0),
             in_flight: config.in_flight_of_a_reading(),
             max_response: usize::try_from(config.max_response).unwrap_or(usize::MAX),
             known: Known::new(config.max_batch),

@@ -77,7 +77,7 @@ impl Question for DealQuestion {
         Ok(params)
     }
 
-    fn read(&self, answer: Answer) -> Self::Reading {
+    fn read(&self, answer: Answer<'_>) -> Self::Reading {
         match &answer {
             Answer::Error(Trouble::Rpc { message, .. })
                 if wire::says_deal_not_found(message, self.0) =>

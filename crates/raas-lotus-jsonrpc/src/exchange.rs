@@ -1,6 +1,6 @@
 //! One HTTP exchange: its turn, its time, its answer read whole.
 //!
-//! The layer below jsonrpsee's own. It keeps the body of an HTTP 500 or 400 that is JSON (go-jsonrpc
+//! The layer below jsonrpsee's own, and below batches, which do without jsonrpsee's. It keeps the body of an HTTP 500 or 400 that is JSON (go-jsonrpc
 //! sets the status for a whole batch by its worst element, and answers all of them), tells an error
 //! for a whole batch from its answers, waits when the endpoint asks for fewer requests, and counts.
 
@@ -62,8 +62,17 @@ where
     fn call(&mut self, request: HttpRequest) -> Self::Future {
         let (inner, line, called) = (self.inner.clone(), Arc::clone(&self.line), called());
         Box::pin(async move {
-            let exchanged = line.exchange(inner, request, &called).await;
-            exchanged.map_err(|trouble| HttpError::Stream(Box::new(trouble)).into())
+            let (parts, body) = request.into_parts();
+            let exchanged = async {
+                let read = read_body(&parts.headers, body, u32::MAX).await;
+                let (body, single) = read.map_err(trouble)?;
+                let kind = if single { Kind::Call } else { Kind::Batch };
+                line.exchange(inner, HttpRequest::from_parts(parts, body), kind, &called).await
+            };
+            match exchanged.await {
+                Ok(body) => Ok(HttpResponse::new(Body::from(body))),
+                Err(trouble) => Err(HttpError::Stream(Box::new(trouble)).into()),
+            }
         })
     }
 }
@@ -76,27 +85,34 @@ enum Answered {
     TooMany(Option<Duration>),
 }
 
+/// What a request holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Call,
+    Batch,
+}
+
 impl Line {
-    async fn exchange<S>(
+    /// Sends a request when it is its turn; the body of the answer.
+    pub(crate) async fn exchange<S>(
         &self,
         inner: S,
-        request: HttpRequest,
+        request: HttpRequest<Vec<u8>>,
+        kind: Kind,
         called: &Called,
-    ) -> Result<HttpResponse, Trouble>
+    ) -> Result<Vec<u8>, Trouble>
     where
         S: Service<HttpRequest, Error = HttpTransportError, Response = Backend> + Clone,
     {
-        let (parts, body) = request.into_parts();
-        let (body, single) = read_body(&parts.headers, body, u32::MAX).await.map_err(trouble)?;
         let turn_by = Instant::now() + self.request_timeout;
         let answer_by = turn_by + self.request_timeout;
         let mut asked_again = false;
         loop {
             let turn = self.pace.turn(turn_by).await?;
             let by = answer_by.min(Instant::now() + self.request_timeout);
-            self.tally.sent(called, body.len());
-            let request = HttpRequest::from_parts(parts.clone(), Body::from(body.clone()));
-            let answered = timeout_at(by, self.answer(inner.clone(), request)).await;
+            self.tally.sent(called, request.body().len());
+            let sent = request.clone().map(Body::from);
+            let answered = timeout_at(by, self.answer(inner.clone(), sent)).await;
             match answered.unwrap_or(Err(Trouble::Timeout))? {
                 Answered::TooMany(pause) => {
                     self.tally.throttled();
@@ -106,10 +122,12 @@ impl Line {
                     }
                     asked_again = true;
                 }
-                Answered::Json { body, single: true } if !single => return Err(refusal(&body)),
+                Answered::Json { body, single: true } if kind == Kind::Batch => {
+                    return Err(refusal(&body));
+                }
                 Answered::Json { body, .. } => {
                     self.pace.answered();
-                    return Ok(HttpResponse::new(Body::from(body)));
+                    return Ok(body);
                 }
             }
         }

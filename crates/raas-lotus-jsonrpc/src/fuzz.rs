@@ -7,13 +7,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture should stop")]
 
-use std::{sync::LazyLock, time::SystemTime};
+use std::{borrow::Cow, sync::LazyLock, time::SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jsonrpsee::{
-    core::client::RawResponse,
-    types::{Id, Response},
-};
 use proptest::prelude::*;
 use raas_types::{
     ChainEpoch, DealId, DealReading, OnChainDeal, ProviderId, SectorHealth, SectorId, SectorNumber,
@@ -24,6 +20,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     JsonRpcLotus, JsonRpcLotusConfig,
     ask::{Answer, Question as _},
+    batch::answers,
     deals::DealQuestion,
     error::{Trouble, clip},
     exchange::refusal,
@@ -31,7 +28,6 @@ use crate::{
     sectors::{
         DeadlineQuestion, ExpirationQuestion, LocationQuestion, PlaceQuestion, ScheduleQuestion,
     },
-    transport::pair,
     wire,
 };
 
@@ -118,7 +114,7 @@ fn cbor(bytes: &[u8]) {
 fn questions(bytes: &[u8]) {
     let result = || {
         let text = std::str::from_utf8(bytes).ok()?;
-        RawValue::from_string(text.to_owned()).ok().map(Answer::Result)
+        RawValue::from_string(text.to_owned()).ok().map(|raw| Answer::Result(Cow::Owned(raw)))
     };
     let Some(deal) = result() else { return };
     let deal = DealQuestion(DealId::new(9)).read(deal);
@@ -144,13 +140,9 @@ static LOTUS: LazyLock<JsonRpcLotus> = LazyLock::new(|| {
 
 /// However replies come, there is one for each question, in their order.
 fn replies(bytes: &[u8]) {
-    let parsed = serde_json::from_slice::<Vec<Response<'_, Box<RawValue>>>>(bytes);
-    let Ok(replies) = parsed else { return };
-    let replies = replies.into_iter().map(|reply| RawResponse::from(reply.into_owned()));
-    let ids: Vec<_> = (0..4).map(Id::Number).collect();
-    let paired = pair(ids.clone(), replies.collect());
-    let answered: Vec<_> = paired.iter().map(|reply| reply.id().clone().into_owned()).collect();
-    assert_eq!(answered, ids);
+    let Ok(answers) = answers(bytes, 0..4) else { return };
+    assert_eq!(answers.len(), 4);
+    assert!(!answers.iter().any(|answer| matches!(answer, Answer::Lost(_))));
 }
 
 fn texts(bytes: &[u8]) {
@@ -385,8 +377,8 @@ fn what_is_not_bent_decodes() {
     assert!(any(&|bytes| each::<wire::ProvingDeadline>(bytes).is_some()));
     assert!(any(&|bytes| each::<wire::NodeVersion>(bytes).is_some()));
     let batch = |bytes: &[u8]| {
-        serde_json::from_slice::<Vec<Response<'_, Box<RawValue>>>>(bytes)
-            .is_ok_and(|b| b.len() == 5)
+        let is_result = |answer: &_| matches!(answer, Answer::Result(_));
+        answers(bytes, 0..4).is_ok_and(|answers| answers.iter().any(is_result))
     };
     assert!(any(&batch));
     let located = |bytes: &[u8]| each::<wire::Invocation>(bytes).map(wire::Invocation::located);
@@ -396,7 +388,7 @@ fn what_is_not_bent_decodes() {
     ));
     let asked = |bytes: &[u8]| {
         let text = String::from_utf8(bytes.to_vec()).ok()?;
-        RawValue::from_string(text).ok().map(Answer::Result)
+        RawValue::from_string(text).ok().map(|raw| Answer::Result(Cow::Owned(raw)))
     };
     let (schedule, expiration) = (ScheduleQuestion(SECTOR.provider), ExpirationQuestion(SECTOR));
     assert!(any(&|bytes| asked(bytes).is_some_and(|answer| schedule.read(answer).is_ok())));

@@ -81,7 +81,8 @@
 //! that misbehave in every way we could think of, and random bytes.
 
 mod api; // one method per Lotus call
-mod ask; // many questions of one kind, in batches
+mod ask;
+mod batch; // many questions of one kind, in batches
 mod bounded; // a map that forgets
 mod capabilities; // what the endpoint can do
 mod client; // JsonRpcLotus: impl LotusChain

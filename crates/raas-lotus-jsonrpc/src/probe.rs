@@ -11,10 +11,10 @@ use crate::{
     JsonRpcLotus,
     api::{self, FilecoinClient as _},
     ask::Answer,
+    batch::NO_REPLY,
     capabilities::{Capabilities, LookBack},
     error::{Trouble, says_too_old},
     known::{Facts, NodeWord},
-    transport::NO_REPLY,
     wire,
 };
 
@@ -135,7 +135,7 @@ impl JsonRpcLotus {
     async fn call_singly(
         &self,
         calls: Vec<(&'static str, ArrayParams)>,
-    ) -> Result<Vec<Answer>, Trouble> {
+    ) -> Result<Vec<Answer<'static>>, Trouble> {
         let mut answers = Vec::with_capacity(calls.len());
         for call in calls {
             answers.extend(self.call_all(vec![call]).await?);
@@ -242,7 +242,7 @@ impl Probe {
     }
 
     /// Takes what an answer tells.
-    fn learn(self, facts: &mut Facts, answer: &Answer) {
+    fn learn(self, facts: &mut Facts, answer: &Answer<'_>) {
         match self {
             // Heard of, and remembered with what hangs on it.
             Self::NetworkName => {}
@@ -263,7 +263,7 @@ impl Probe {
     }
 }
 
-fn node_word(answer: &Answer) -> Option<NodeWord> {
+fn node_word(answer: &Answer<'_>) -> Option<NodeWord> {
     match answer {
         Answer::Result(_) => Some(answer.decode().map_or(NodeWord::Silent, NodeWord::Says)),
         Answer::Error(_) => is_there(answer).map(|_| NodeWord::Silent),
@@ -272,12 +272,12 @@ fn node_word(answer: &Answer) -> Option<NodeWord> {
 }
 
 /// Whether it came from the endpoint, and does not stand in for what did not come.
-fn is_reply(answer: &Answer) -> bool {
+fn is_reply(answer: &Answer<'_>) -> bool {
     !matches!(answer, Answer::Error(Trouble::Rpc { code: NO_REPLY, .. }) | Answer::Lost(_))
 }
 
 /// Whether the method that was asked is there for us; `None` when the answer tells nothing.
-fn is_there(answer: &Answer) -> Option<bool> {
+fn is_there(answer: &Answer<'_>) -> Option<bool> {
     match answer {
         _ if !is_reply(answer) => None,
         Answer::Result(_) => Some(true),

@@ -1,34 +1,35 @@
-//! jsonrpsee's HTTP client, with two layers for what Lotus does otherwise.
+//! jsonrpsee's HTTP client, with two layers for what Lotus does otherwise, and its connections for
+//! batches.
 //!
-//! [`Exchange`] sits below it and is told of in `exchange`. [`Calls`] sits above the wire. It writes
-//! `[]` for no parameters, where jsonrpsee writes nothing and every Lotus client the list; and it
-//! gives each item of a batch exactly one reply, so that one lost or stray reply is not the end of
-//! ninety-nine others.
+//! [`Exchange`] sits below it and is told of in `exchange`. [`Calls`] sits above the wire: it writes
+//! `[]` for no parameters, where jsonrpsee writes nothing and every Lotus client the list. Batches are
+//! written and read in `batch`, and sent by [`Batches`].
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
     future::Future,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonrpsee::{
     core::{
-        client::{
-            Error as RpcError, MiddlewareBatchResponse, MiddlewareMethodResponse, RawResponse,
-        },
-        middleware::{Batch, BatchEntry, Notification, Request, RpcServiceBuilder, RpcServiceT},
+        client::{Error as RpcError, MiddlewareBatchResponse, MiddlewareMethodResponse},
+        middleware::{Batch, Notification, Request, RpcServiceBuilder, RpcServiceT},
     },
-    http_client::{HeaderMap, HeaderValue, HttpBackend, HttpClient, HttpClientBuilder, RpcService},
-    types::{ErrorObject, Id, Response, ResponsePayload},
+    http_client::{
+        HeaderMap, HeaderValue, HttpBackend, HttpClient, HttpClientBuilder, HttpRequest, RpcService,
+    },
+    types::Id,
 };
 use serde_json::value::RawValue;
 use tower::{ServiceBuilder, layer::layer_fn};
 
 use crate::{
     config::JsonRpcLotusConfig,
-    exchange::{Exchange, Line},
+    error::Trouble,
+    exchange::{Exchange, Kind, Line},
     tally::{Called, calling},
 };
 
@@ -38,23 +39,23 @@ pub(crate) type Client = HttpClient<Calls<RpcService<Exchange<HttpBackend>>>>;
 /// bytes: a method, a number, and a key of at most some ten block CIDs of 70 bytes.
 const MAX_REQUEST: u32 = 1 << 20;
 
-/// The code of the error that stands in for a reply that did not come; of the range that JSON-RPC
-/// leaves to implementations, used by no node.
-pub(crate) const NO_REPLY: i32 = -32098;
-
-/// Opens nothing yet; connections are made when they are needed.
-pub(crate) fn client(config: &JsonRpcLotusConfig, line: &Arc<Line>) -> Result<Client, String> {
+/// Opens nothing yet; connections are made when they are needed, the same for calls and batches.
+pub(crate) fn client(
+    config: &JsonRpcLotusConfig,
+    line: &Arc<Line>,
+) -> Result<(Client, Batches), String> {
     let mut headers = HeaderMap::new();
-    if let Some(token) = &config.token {
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-        let mut bearer = bearer.map_err(|_| "the token holds characters that no token has")?;
-        bearer.set_sensitive(true);
-        headers.insert("authorization", bearer);
+    if let Some(authorization) = authorization(config)? {
+        headers.insert("authorization", authorization);
     }
-    let line = Arc::clone(line);
-    let exchange = layer_fn(move |inner| Exchange { inner, line: Arc::clone(&line) });
-    HttpClientBuilder::default()
-        .set_headers(headers)
+    let backend = Arc::new(OnceLock::new());
+    let (line, made) = (Arc::clone(line), Arc::clone(&backend));
+    let exchange = layer_fn(move |inner: HttpBackend| {
+        let inner = made.get_or_init(|| inner).clone();
+        Exchange { inner, line: Arc::clone(&line) }
+    });
+    let client = HttpClientBuilder::default()
+        .set_headers(headers.clone())
         // The exchange keeps the times, for the turn and for the answer; this one is beyond both.
         .request_timeout(config.request_timeout.saturating_mul(2) + Duration::from_secs(1))
         .connect_timeout(config.connect_timeout)
@@ -63,10 +64,70 @@ pub(crate) fn client(config: &JsonRpcLotusConfig, line: &Arc<Line>) -> Result<Cl
         .set_http_middleware(ServiceBuilder::new().layer(exchange))
         .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(Calls))
         .build(&config.url)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    let backend = backend.get().cloned().ok_or("there is nothing to send with")?;
+    Ok((client, Batches { backend, request: empty_request(config, headers)? }))
 }
 
-/// Always sends parameters, and gives each item of a batch exactly one reply, in the items' order.
+/// The token or, as jsonrpsee does it, name and password of the URL.
+fn authorization(config: &JsonRpcLotusConfig) -> Result<Option<HeaderValue>, String> {
+    let text = match (&config.token, config.url.password()) {
+        (Some(token), _) => format!("Bearer {}", token.expose()),
+        (None, Some(password)) => {
+            let pair = format!("{}:{password}", config.url.username());
+            format!("Basic {}", STANDARD.encode(pair))
+        }
+        (None, None) => return Ok(None),
+    };
+    let value = HeaderValue::from_str(&text);
+    let mut value = value.map_err(|_| "the token holds characters that no token has")?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// What every batch is sent with.
+fn empty_request(
+    config: &JsonRpcLotusConfig,
+    mut headers: HeaderMap,
+) -> Result<HttpRequest<()>, String> {
+    for name in ["content-type", "accept"] {
+        headers.insert(name, HeaderValue::from_static("application/json"));
+    }
+    // What it says of who asks stands in a header, and a fragment is nobody's business.
+    let mut url = config.url.clone();
+    url.set_fragment(None);
+    // Neither fails for a URL with a host, which it has: jsonrpsee looked.
+    let _ = (url.set_username(""), url.set_password(None));
+    let request = HttpRequest::post(url.as_str()).body(());
+    let mut request = request.map_err(|error| error.to_string())?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Sends batches.
+pub(crate) struct Batches {
+    backend: HttpBackend,
+    request: HttpRequest<()>,
+}
+
+impl Batches {
+    /// Sends a batch; the body of the answer.
+    pub(crate) async fn send(
+        &self,
+        line: &Line,
+        text: String,
+        called: &Called,
+    ) -> Result<Vec<u8>, Trouble> {
+        if text.len() > MAX_REQUEST as usize {
+            let why = format!("a request of {} bytes is not sent", text.len());
+            return Err(Trouble::Unreachable(why));
+        }
+        let request = self.request.clone().map(|()| text.into_bytes());
+        line.exchange(self.backend.clone(), request, Kind::Batch, called).await
+    }
+}
+
+/// Always sends parameters, and takes no reply but the call's own.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls<S>(S);
 
@@ -95,27 +156,8 @@ where
         async move { own(&id, reply.await?) }
     }
 
-    fn batch<'a>(
-        &self,
-        mut batch: Batch<'a>,
-    ) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
-        let inner = self.0.clone();
-        async move {
-            let mut ids = Vec::with_capacity(batch.len());
-            let mut called = Called::new();
-            for entry in batch.iter_mut() {
-                let Ok(BatchEntry::Call(request)) = entry else { continue };
-                name_params(request);
-                ids.push(request.id.clone().into_owned());
-                match called.get_mut(request.method.as_ref()) {
-                    Some(elements) => *elements += 1,
-                    None => {
-                        called.insert(request.method.to_string(), 1);
-                    }
-                }
-            }
-            Ok(pair(ids, calling(called, inner.batch(batch)).await?))
-        }
+    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
+        self.0.batch(batch)
     }
 
     fn notification<'a>(
@@ -145,37 +187,4 @@ fn own(
     let said =
         reply.as_error().map(|error| format!(": {} (code {})", error.message(), error.code()));
     Err(RpcError::Custom(format!("a reply to no call of ours{}", said.unwrap_or_default())))
-}
-
-/// A reply that is missing, or there twice, becomes an error of its item; a stray one is dropped.
-pub(crate) fn pair(
-    ids: Vec<Id<'static>>,
-    replies: MiddlewareBatchResponse,
-) -> MiddlewareBatchResponse {
-    let in_order = replies.len() == ids.len() && replies.iter().map(RawResponse::id).eq(&ids);
-    if in_order {
-        return replies;
-    }
-    let mut by_id = HashMap::new();
-    for reply in replies {
-        match by_id.entry(reply.id().clone().into_owned()) {
-            Entry::Vacant(entry) => {
-                entry.insert(Some(reply));
-            }
-            Entry::Occupied(mut entry) => {
-                entry.insert(None);
-            }
-        }
-    }
-    let lost = |id, message| {
-        let error = ErrorObject::owned(NO_REPLY, message, None::<()>);
-        RawResponse::from(Response::new(ResponsePayload::Error(error), id))
-    };
-    ids.into_iter()
-        .map(|id| match by_id.remove(&id) {
-            Some(Some(reply)) => reply,
-            Some(None) => lost(id, "two replies to one item of a batch"),
-            None => lost(id, "no reply to one item of a batch"),
-        })
-        .collect()
 }

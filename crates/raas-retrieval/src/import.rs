@@ -6,8 +6,8 @@ use futures::StreamExt;
 use raas_types::Cid;
 use rust_unixfs::file::adder::{BalancedCollector, Chunker, FileAdder};
 
+use crate::hands::Hands;
 use crate::pool::Pool;
-use crate::staging::blocking;
 use crate::{ByteStream, Error, Limits, Result};
 
 /// How a file becomes a DAG. Two profiles give two CIDs for the same file.
@@ -94,6 +94,7 @@ pub(crate) async fn import(
     profile: ImportProfile,
     limit: Option<u64>,
     pool: Pool,
+    hands: Hands,
 ) -> Result<(Imported, Pool)> {
     let mut importer = Importer { adder: profile.adder(), pool, last: None };
     let mut batch = Vec::with_capacity(profile.chunk_bytes);
@@ -110,10 +111,10 @@ pub(crate) async fn import(
         batch.extend_from_slice(&next);
         // One hop to a blocking thread for each chunk, not for each read of a socket.
         if batch.len() >= profile.chunk_bytes {
-            (importer, batch) = blocking(move || importer.push(batch)).await?;
+            (importer, batch) = hands.run(move || importer.push(batch)).await?;
         }
     }
-    let (cid, pool) = blocking(move || importer.push(batch)?.0.finish()).await?;
+    let (cid, pool) = hands.run(move || importer.push(batch)?.0.finish()).await?;
     Ok((Imported { cid, file_bytes: total }, pool))
 }
 

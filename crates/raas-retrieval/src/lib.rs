@@ -17,6 +17,7 @@
 mod block;
 mod car;
 mod error;
+mod hands;
 mod import;
 mod limits;
 mod memory;

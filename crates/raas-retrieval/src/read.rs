@@ -10,7 +10,7 @@ use futures::StreamExt;
 use raas_types::Cid;
 
 use crate::block::{inline, key, links, verify_block};
-use crate::staging::blocking;
+use crate::hands::Hands;
 use crate::{ByteStream, Error, Result, car};
 
 /// Bytes read at once while scanning: a section's head is below 50, and the block after it is
@@ -66,15 +66,21 @@ pub(crate) struct BlobReader {
     root: Cid,
     file: File,
     index: Arc<Index>,
+    hands: Hands,
 }
 
 impl BlobReader {
-    pub(crate) fn new(root: Cid, file: File, index: Arc<Index>) -> Self {
-        Self { root, file, index }
+    pub(crate) fn new(root: Cid, file: File, index: Arc<Index>, hands: Hands) -> Self {
+        Self { root, file, index, hands }
     }
 
     pub(crate) fn root(&self) -> &Cid {
         &self.root
+    }
+
+    /// Who reads it.
+    pub(crate) fn hands(&self) -> Hands {
+        self.hands
     }
 
     pub(crate) fn car_bytes(&self) -> u64 {
@@ -127,7 +133,7 @@ pub(crate) fn verify(reader: &mut BlobReader) -> Result<()> {
 pub(crate) fn car_stream(reader: BlobReader) -> ByteStream {
     let header = Bytes::from(car::header(&reader.root));
     let sections = futures::stream::try_unfold((reader, 0), |(mut reader, i)| async move {
-        let step = blocking(move || {
+        let step = reader.hands().run(move || {
             let Some(cid) = reader.index.order.get(i).copied() else { return Ok(None) };
             let block = reader.read(&cid)?;
             let mut section = BytesMut::from(&car::section_head(&cid, block.len())[..]);

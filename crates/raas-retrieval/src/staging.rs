@@ -36,12 +36,12 @@ pub struct Committed {
 impl Staging {
     pub(crate) async fn new(shelf: Arc<Shelf>, root: Cid) -> Result<Self> {
         let at = shelf.clone();
-        let pool = blocking(move || {
+        let start = move || {
             let mut pool = Pool::new(at.dir(), at.limits().clone())?;
             pool.set_root(root)?;
             Ok(pool)
-        })
-        .await?;
+        };
+        let pool = shelf.hands().run(start).await?;
         Ok(Self { root, shelf, pool: Arc::new(Mutex::new(pool)) })
     }
 
@@ -100,11 +100,12 @@ impl Staging {
     /// dropped. [`Error::Incomplete`] where a block is missing.
     pub async fn commit(self) -> Result<Committed> {
         let Self { root, shelf, pool } = self;
-        blocking(move || {
+        let hands = shelf.hands();
+        let keep = move || {
             let car_bytes = shelf.keep(&root, &mut lock(&pool))?;
             Ok(Committed { cid: root, car_bytes })
-        })
-        .await
+        };
+        hands.run(keep).await
     }
 
     /// The directory whose disk holds the blocks, for a source that needs a temporary file of its
@@ -118,20 +119,11 @@ impl Staging {
         work: impl FnOnce(&mut Pool) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let pool = self.pool.clone();
-        blocking(move || work(&mut lock(&pool))).await
+        self.shelf.hands().run(move || work(&mut lock(&pool))).await
     }
 }
 
 /// A pool whose thread panicked holds at worst a block that its index does not know.
 fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs work that touches the disk or hashes on a thread that may block.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(Error::Store(std::io::Error::other(error))))
 }

@@ -12,10 +12,10 @@ use cid::Version;
 use raas_types::Cid;
 
 use crate::block::{self, inline};
+use crate::hands::Hands;
 use crate::import::import;
 use crate::pool::Pool;
 use crate::read::{BlobReader, Index, car_stream, verify};
-use crate::staging::blocking;
 use crate::unixfs::{self, file_stream};
 use crate::{ByteStream, Error, ImportProfile, Imported, Limits, Result, Staging};
 
@@ -75,7 +75,17 @@ impl BlobStore {
 
     /// The same with other limits for what is taken in.
     pub fn open_with(dir: impl Into<PathBuf>, limits: Limits) -> io::Result<Self> {
-        let dir = dir.into();
+        Self::with(dir.into(), limits, Hands::Thread)
+    }
+
+    /// Opens a directory for a program that must not depend on the timing of threads, such as one
+    /// with a paused clock: file work is done by whoever asks, before the call returns. It blocks the
+    /// caller's runtime as long, so that nothing that serves people should use it.
+    pub fn open_inline(dir: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::with(dir.into(), Limits::default(), Hands::Caller)
+    }
+
+    fn with(dir: PathBuf, limits: Limits, hands: Hands) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
@@ -87,6 +97,7 @@ impl BlobStore {
             shelf: Arc::new(Shelf {
                 dir,
                 limits,
+                hands,
                 indexes: Mutex::default(),
                 kept: Mutex::default(),
             }),
@@ -103,17 +114,18 @@ impl BlobStore {
     ) -> Result<Imported> {
         profile.check(&self.shelf.limits)?;
         let shelf = self.shelf.clone();
-        let pool = blocking(move || Pool::new(&shelf.dir, shelf.limits.clone())).await?;
-        let (imported, mut pool) = import(bytes, *profile, limit, pool).await?;
+        let hands = shelf.hands;
+        let pool = hands.run(move || Pool::new(&shelf.dir, shelf.limits.clone())).await?;
+        let (imported, mut pool) = import(bytes, *profile, limit, pool, hands).await?;
         let shelf = self.shelf.clone();
-        blocking(move || shelf.keep(&imported.cid, &mut pool)).await?;
+        hands.run(move || shelf.keep(&imported.cid, &mut pool)).await?;
         Ok(imported)
     }
 
     /// Whether the DAG is stored.
     pub async fn has(&self, cid: &Cid) -> bool {
         let (shelf, cid) = (self.shelf.clone(), *cid);
-        blocking(move || Ok(shelf.locate(&cid).is_some())).await.unwrap_or(false)
+        self.shelf.hands.run(move || Ok(shelf.locate(&cid).is_some())).await.unwrap_or(false)
     }
 
     /// What is stored under this root.
@@ -176,16 +188,18 @@ impl BlobStore {
     /// Removes a DAG; whether it was there. Streams that are being read keep their bytes.
     pub async fn remove(&self, cid: &Cid) -> Result<bool> {
         let (shelf, cid) = (self.shelf.clone(), *cid);
-        blocking(move || {
-            let Some((stored, path)) = shelf.locate(&cid) else { return Ok(false) };
-            shelf.forget(&stored);
-            match fs::remove_file(path) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await
+        self.shelf
+            .hands
+            .run(move || {
+                let Some((stored, path)) = shelf.locate(&cid) else { return Ok(false) };
+                shelf.forget(&stored);
+                match fs::remove_file(path) {
+                    Ok(()) => Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            })
+            .await
     }
 
     /// Reads a whole stored DAG and verifies it; whether a sound one is here.
@@ -196,23 +210,25 @@ impl BlobStore {
     /// the error, and nothing is moved.
     pub async fn check(&self, cid: &Cid) -> Result<bool> {
         let (shelf, cid) = (self.shelf.clone(), *cid);
-        blocking(move || shelf.check(&cid)).await
+        self.shelf.hands.run(move || shelf.check(&cid)).await
     }
 
     /// The roots of all DAGs, in the order of their names.
     pub async fn list(&self) -> Result<Vec<Cid>> {
         let shelf = self.shelf.clone();
-        blocking(move || {
-            let mut roots = Vec::new();
-            for entry in fs::read_dir(&shelf.dir)? {
-                let name = entry?.file_name();
-                let root = name.to_str().and_then(|name| name.strip_suffix(CAR_SUFFIX));
-                roots.extend(root.and_then(|root| Cid::try_from(root).ok()));
-            }
-            roots.sort_by_key(ToString::to_string);
-            Ok(roots)
-        })
-        .await
+        self.shelf
+            .hands
+            .run(move || {
+                let mut roots = Vec::new();
+                for entry in fs::read_dir(&shelf.dir)? {
+                    let name = entry?.file_name();
+                    let root = name.to_str().and_then(|name| name.strip_suffix(CAR_SUFFIX));
+                    roots.extend(root.and_then(|root| Cid::try_from(root).ok()));
+                }
+                roots.sort_by_key(ToString::to_string);
+                Ok(roots)
+            })
+            .await
     }
 
     async fn with_reader<T: Send + 'static>(
@@ -221,7 +237,7 @@ impl BlobStore {
         work: impl FnOnce(BlobReader) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
         let (shelf, cid) = (self.shelf.clone(), *cid);
-        blocking(move || shelf.reader(&cid)?.map(work).transpose()).await
+        self.shelf.hands.run(move || shelf.reader(&cid)?.map(work).transpose()).await
     }
 }
 
@@ -230,6 +246,7 @@ impl BlobStore {
 pub(crate) struct Shelf {
     dir: PathBuf,
     limits: Limits,
+    hands: Hands,
     /// The most recently used last.
     indexes: Mutex<VecDeque<(Cid, Arc<Index>)>>,
     /// How many CARs were given their names so far. Held while one is given or taken away, so that a
@@ -244,6 +261,10 @@ impl Shelf {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(crate) fn hands(&self) -> Hands {
+        self.hands
     }
 
     /// Writes a complete pool as a CAR and gives it its name; answers the CAR's length.
@@ -347,7 +368,7 @@ impl Shelf {
         if inline(&root).is_none() && !index.contains(&root) {
             return Err(Error::Corrupt(format!("the CAR stored for {root} lacks its root")));
         }
-        Ok(Some(BlobReader::new(root, file, index)))
+        Ok(Some(BlobReader::new(root, file, index, self.hands)))
     }
 
     fn cached(&self, root: &Cid) -> Option<Arc<Index>> {

@@ -9,7 +9,6 @@ use raas_types::Cid;
 
 use crate::block::{DAG_PB, RAW};
 use crate::read::BlobReader;
-use crate::staging::blocking;
 use crate::{ByteStream, Error, Result};
 
 /// The most links waiting while a file is read; as for a walk, but a file's nodes have 174 links
@@ -37,7 +36,8 @@ pub(crate) fn file_stream(
     let root = Part { cid: *reader.root(), covers: 0..total, depth: 0 };
     let walk = Walk { reader, range, waiting: vec![root], max_depth };
     futures::stream::try_unfold(walk, |mut walk| async move {
-        let step = blocking(move || Ok(walk.next()?.map(|bytes| (bytes, walk))));
+        let hands = walk.reader.hands();
+        let step = hands.run(move || Ok(walk.next()?.map(|bytes| (bytes, walk))));
         step.await.map_err(std::io::Error::from)
     })
     .boxed()

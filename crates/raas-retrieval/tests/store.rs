@@ -6,7 +6,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{Place, bytes_of, collect, pieces, random};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use raas_retrieval::{BlobStore, Error, ImportProfile, Limits, file_blocks, links};
 use raas_types::Cid;
 
@@ -286,4 +286,30 @@ async fn a_dag_over_the_limits_is_refused() {
     assert!(matches!(answer, Err(Error::TooLarge(_))));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     store.import(pieces(&random(300_000), 65_536), &profile, None).await.unwrap();
+}
+
+/// Without a runtime there is no thread to hand work to, and nobody who would wake a future that waits.
+#[test]
+fn an_inline_store_does_everything_at_once_and_on_the_callers_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = BlobStore::open_inline(dir.path()).unwrap();
+    let bytes = random(700_000);
+    let profile = ImportProfile::default();
+    let import = store.import(pieces(&bytes, 65_536), &profile, None);
+    let cid = import.now_or_never().expect("it does not wait").unwrap().cid;
+
+    let body = store.file(&cid, None).now_or_never().expect("it does not wait").unwrap().unwrap();
+    let read = bytes_of(body.stream).now_or_never().expect("it does not wait").unwrap();
+    assert_eq!(read, bytes);
+    assert_eq!(store.has(&cid).now_or_never(), Some(true));
+
+    let (root, blocks) = file_blocks(b"another", &ImportProfile::default());
+    let staging = async {
+        let mut staging = store.stage(&root).await.unwrap();
+        for (cid, block) in blocks {
+            staging.put(cid, block).await.unwrap();
+        }
+        staging.commit().await.unwrap().cid
+    };
+    assert_eq!(staging.now_or_never(), Some(root));
 }

@@ -19,11 +19,14 @@ pub enum AlertCode {
     Disagreement,
     /// What would be ordered waits for the word of a second endpoint.
     WitnessMissing,
+    /// More of the world seems to die at once than is plausible: nothing is ordered.
+    SpendingStopped,
 }
 
 impl AlertCode {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::EndpointAside, Self::Disagreement, Self::WitnessMissing];
+    pub const ALL: [Self; 4] =
+        [Self::EndpointAside, Self::Disagreement, Self::WitnessMissing, Self::SpendingStopped];
 
     /// The code as JSON and metrics write it.
     pub const fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl AlertCode {
             Self::EndpointAside => "endpoint_aside",
             Self::Disagreement => "disagreement",
             Self::WitnessMissing => "witness_missing",
+            Self::SpendingStopped => "spending_stopped",
         }
     }
 }

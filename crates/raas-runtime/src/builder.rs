@@ -7,8 +7,13 @@ use raas_deal_status::{DealRecorder, DealStatusSource};
 use raas_job_store::JobStore;
 use raas_lotus::LotusChain;
 use raas_retrieval::{BlobStore, DataSource};
+use raas_types::{ProviderBook, ProviderId};
 
-use crate::{CorePlanner, Node, Planner, Settings, node::Ports};
+use crate::{
+    CorePlanner, Node, Planner, Settings,
+    node::Ports,
+    providers::{Providers, tidy_facts},
+};
 
 /// The parts of a node that are still missing or contradict each other.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,14 @@ pub enum BuildError {
     /// Two endpoints of the chain have one name: the second would bear witness for itself.
     #[error("the endpoint {0} is there twice: leave one out, or name another node")]
     SameEndpoint(String),
+    /// What is said of a provider is no fact.
+    #[error("provider {provider}: {wrong}")]
+    Facts {
+        /// The provider.
+        provider: ProviderId,
+        /// What is wrong, and how to mend it.
+        wrong: String,
+    },
 }
 
 /// Collects the adapters of a node.
@@ -36,6 +49,7 @@ pub struct NodeBuilder {
     sources: Vec<Arc<dyn DataSource>>,
     planner: Option<Arc<dyn Planner>>,
     settings: Settings,
+    providers: ProviderBook,
 }
 
 impl NodeBuilder {
@@ -94,6 +108,13 @@ impl NodeBuilder {
         self
     }
 
+    /// What is known of providers from the start, such as a file says. What is said by
+    /// [`Node::set_provider_facts`] is newer, and stands in place of it.
+    pub fn providers(mut self, book: ProviderBook) -> Self {
+        self.providers = book;
+        self
+    }
+
     /// The node. Nothing runs yet: call [`Node::pass`] or [`Node::run`].
     ///
     /// # Errors
@@ -123,6 +144,11 @@ impl NodeBuilder {
             sources: self.sources,
         };
         let planner = self.planner.unwrap_or_else(|| Arc::new(CorePlanner));
-        Ok(Node::new(ports, planner, self.settings))
+        let tidy = |(provider, facts)| match tidy_facts(facts) {
+            Ok(facts) => Ok((provider, facts)),
+            Err(wrong) => Err(BuildError::Facts { provider, wrong: wrong.join("; ") }),
+        };
+        let book = self.providers.into_iter().map(tidy).collect::<Result<_, _>>()?;
+        Ok(Node::new(ports, planner, self.settings, Providers::new(book)))
     }
 }

@@ -51,7 +51,8 @@ impl Node {
     ///
     /// All that is wrong with them.
     pub fn check_terms(&self, terms: &Terms) -> Result<Vec<TermWarning>, RegisterError> {
-        check_terms(terms, &self.aggregator_views()).map_err(RegisterError::Terms)
+        check_terms(terms, &self.aggregator_views(), &self.provider_book())
+            .map_err(RegisterError::Terms)
     }
 
     /// Accepts a job: the same CID and terms are the same job, other terms another one.
@@ -60,11 +61,9 @@ impl Node {
     ///
     /// When the terms make no sense, or the store failed; nothing is kept then.
     pub async fn register(&self, cid: Cid, terms: Terms) -> Result<Registered, RegisterError> {
+        self.read_providers_once().await;
         let warnings = self.check_terms(&terms)?;
-        // A CIDv0 and its CIDv1 name the same data: one job, one set of replicas.
-        let cid = Cid::new_v1(cid.codec(), *cid.hash());
-        let id = job_id(&cid, &terms);
-        let new = Job { id, cid, terms, registered: self.status().epoch, found: None };
+        let new = Job { registered: self.status().epoch, ..new_job(cid, terms) };
         let (job, registration) = match self.store().insert_job(&new).await {
             Ok(stored) => (stored.value.job, Registration::Created),
             Err(raas_job_store::Error::Exists(id)) => {
@@ -120,6 +119,13 @@ impl Node {
     }
 }
 
+/// A job as it begins.
+pub(crate) fn new_job(cid: Cid, terms: Terms) -> Job {
+    // A CIDv0 and its CIDv1 name the same data: one job, one set of replicas.
+    let cid = Cid::new_v1(cid.codec(), *cid.hash());
+    Job { id: job_id(&cid, &terms), cid, terms, registered: None, found: None }
+}
+
 /// The id of a job: a digest of its CID and terms, so that the same request is the same job.
 fn job_id(cid: &Cid, terms: &Terms) -> JobId {
     let mut hash = Sha256::new();
@@ -150,6 +156,7 @@ mod tests {
             until: Some(ChainEpoch::new(7_000_000)),
             aggregators: vec![AggregatorName::new("lighthouse")],
             trust: Trust::Contract,
+            ..Terms::default()
         };
         let spare = Terms { repair: full.repair, ..Terms::default() };
         assert_eq!(job_id(&cid, &full).as_str(), "72ed7f3c9c0d23cb5a8d");

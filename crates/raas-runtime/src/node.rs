@@ -8,6 +8,7 @@ use std::{
 
 use cid::Cid;
 use raas_aggregator::Aggregator;
+use raas_core::Breaker;
 use raas_deal_status::{DealRecorder, DealStatusSource};
 use raas_job_store::JobStore;
 use raas_lotus::LotusChain;
@@ -19,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Alert, EndpointStatus, NodeBuilder, PassReport, Planner, Retrieved, Settings, Totals,
-    alerts::Alerts, data::MissingData, endpoints::Endpoints, landing::Asked, reach::Away,
-    transfers::Transfers,
+    alerts::Alerts, data::MissingData, endpoints::Endpoints, landing::Asked, providers::Providers,
+    reach::Away, selection::Selection, transfers::Transfers,
 };
 
 /// The adapters of a node: one per port, but for the endpoints, aggregators and sources.
@@ -58,9 +59,13 @@ struct Inner {
     fetched: Mutex<BTreeMap<Cid, Retrieved>>,
     /// When each outstanding order was last asked after.
     asked: Mutex<BTreeMap<OrderId, Asked>>,
+    breaker: Mutex<Breaker>,
     /// Aggregators that could not be reached.
     away: Mutex<BTreeMap<AggregatorName, Away>>,
     transfers: Transfers,
+    providers: Providers,
+    /// What the last pass read, and of whom; or why there was nothing to read.
+    selected: Mutex<Result<Selection, String>>,
 }
 
 /// How the node is doing.
@@ -82,7 +87,12 @@ impl Node {
         NodeBuilder::default()
     }
 
-    pub(crate) fn new(ports: Ports, planner: Arc<dyn Planner>, settings: Settings) -> Self {
+    pub(crate) fn new(
+        ports: Ports,
+        planner: Arc<dyn Planner>,
+        settings: Settings,
+        providers: Providers,
+    ) -> Self {
         let inner = Inner {
             endpoints: Endpoints::new(ports.chain.clone()),
             anchor: Mutex::default(),
@@ -96,8 +106,11 @@ impl Node {
             missing: Mutex::default(),
             fetched: Mutex::default(),
             asked: Mutex::default(),
+            breaker: Mutex::default(),
             away: Mutex::default(),
             transfers: Transfers::default(),
+            providers,
+            selected: Mutex::new(Err("the node has made no pass yet".to_owned())),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -133,8 +146,12 @@ impl Node {
         let before = self.rpc_usage();
         let mut events = Vec::new();
         let selected = self.select(&mut events).await;
+        locked(&self.inner.selected).clone_from(&selected);
         let mut report = PassReport::default();
         events.into_iter().for_each(|event| report.event(event));
+        if let Err(error) = self.read_providers().await {
+            report.error(error);
+        }
         match selected {
             Ok(selection) => self.pass_at(selection, &mut report).await,
             Err(reason) => {
@@ -228,6 +245,10 @@ impl Node {
         *locked(&self.inner.anchor) = epoch;
     }
 
+    pub(crate) fn breaker(&self) -> &Mutex<Breaker> {
+        &self.inner.breaker
+    }
+
     pub(crate) fn alerts(&self) -> MutexGuard<'_, Alerts> {
         locked(&self.inner.alerts)
     }
@@ -238,6 +259,15 @@ impl Node {
 
     pub(crate) fn transfers(&self) -> &Transfers {
         &self.inner.transfers
+    }
+
+    pub(crate) fn inner_providers(&self) -> &Providers {
+        &self.inner.providers
+    }
+
+    /// What the last pass was pinned to and whom it read, or why there was no such pass.
+    pub(crate) fn selected(&self) -> Result<Selection, String> {
+        locked(&self.inner.selected).clone()
     }
 
     pub(crate) fn away(&self) -> MutexGuard<'_, BTreeMap<AggregatorName, Away>> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cid::Cid;
 use raas_core::{MAX_AGE, combine, is_confirmed, is_stale, judge, remember};
 use raas_types::{
-    ChainEpoch, DealId, DealMemory, EpochDelta, Job, ListedDeal, Provenance, Tipset, Verdict,
+    ChainEpoch, DealId, DealMemory, EpochDelta, ListedDeal, Provenance, Tipset, Verdict,
 };
 
 use crate::{
@@ -69,8 +69,8 @@ impl Node {
     async fn ask_contract(&self, subjects: &mut [Subject], pin: &Tipset) {
         let views = self.aggregator_views();
         let window = |subject: &Subject| {
-            let jobs: Vec<&Job> = subject.jobs.iter().map(|j| &j.value.job).collect();
-            combine(&jobs, &views, pin.epoch).and_then(|wanted| wanted.renewal)
+            let jobs = subject.jobs.iter().map(|j| &j.value.job);
+            combine(jobs, &views, pin.epoch).and_then(|wanted| wanted.renewal)
         };
         let mut by_window: BTreeMap<EpochDelta, Vec<&mut Subject>> = BTreeMap::new();
         for subject in subjects {

@@ -13,6 +13,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use cid::Cid;
+use raas_aggregator::Payload;
 use raas_core::{Plan, Step, Urgency};
 use raas_job_store::Change;
 use raas_types::{
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// What could not be sent for other reasons is tried again after 10 epochs (5 minutes).
-const RETRY: EpochDelta = EpochDelta::new(10);
+pub(crate) const RETRY: EpochDelta = EpochDelta::new(10);
 
 /// An order is sent within an hour of the tipset it was decided at: a sector's state changes once a
 /// day, and one that recovers should not be paid for.
@@ -41,6 +42,7 @@ pub(crate) struct Intent {
     aggregator: AggregatorName,
     cause: Cause,
     exclude: BTreeSet<ProviderId>,
+    prefer: BTreeSet<ProviderId>,
     /// The deals that an aggregator is known to have made. What only the contract lists is not among
     /// them: anyone may list the very ids that come next.
     explained: BTreeSet<DealId>,
@@ -59,7 +61,9 @@ impl Intent {
         let last = subject.orders.iter().filter_map(|order| number_of(&order.id)).max();
         let mut next = last.unwrap_or(0) + 1;
         for step in &plan.steps {
-            let Step::Order { aggregator, cause, exclude, urgency } = step else { continue };
+            let Step::Order { aggregator, cause, exclude, prefer, urgency } = step else {
+                continue;
+            };
             let taken = |order: &&Order| {
                 !intents.iter().any(|i| i.unsent.as_ref().is_some_and(|o| o.id == order.id))
             };
@@ -73,6 +77,7 @@ impl Intent {
                 aggregator: aggregator.clone(),
                 cause: *cause,
                 exclude: exclude.clone(),
+                prefer: prefer.clone(),
                 explained: explained(subject),
                 number,
                 unsent,
@@ -99,6 +104,8 @@ impl Intent {
             cause: self.cause,
             known_deals,
             exclude: self.exclude,
+            prefer: self.prefer,
+            bytes: None,
             created: at,
             state: OrderState::Intended,
         };
@@ -141,11 +148,10 @@ impl Node {
         if intents.is_empty() {
             return;
         }
-        let outstanding = match self.store().outstanding_orders().await {
-            Ok(orders) => orders.iter().filter(|o| o.state != OrderState::Intended).count(),
+        let room = match self.room().await {
+            Ok(room) => room,
             Err(error) => return report.error(error),
         };
-        let room = self.settings().orders_in_flight.saturating_sub(outstanding);
         for (n, intent) in intents.into_iter().enumerate() {
             if n < room {
                 self.send_beside(intent, pin.clone());
@@ -153,6 +159,13 @@ impl Node {
                 report.error(format!("{}: {error}", intent.cid));
             }
         }
+    }
+
+    /// How many more orders may be outstanding.
+    pub(crate) async fn room(&self) -> raas_job_store::Result<usize> {
+        let orders = self.store().outstanding_orders().await?;
+        let sent = orders.iter().filter(|order| order.state != OrderState::Intended).count();
+        Ok(self.settings().orders_in_flight.saturating_sub(sent))
     }
 
     fn send_beside(&self, intent: Intent, pin: Tipset) {
@@ -209,6 +222,7 @@ impl Node {
             }
             Err(error) => return self.heal(cid, &error).await,
         };
+        order.bytes = Some(payload.size());
         self.keep(&order).await?;
         order.state = OrderState::Sending;
         self.keep(&order).await?;

@@ -1,21 +1,31 @@
-//! A pass over what is due: observe, plan, record, act.
+//! A pass over what is due: first all of it is seen, then money is spent on what is most urgent.
+//!
+//! ```text
+//! due ──> observe ──> plan ──┬── orders nothing ──> record ──> act
+//!          in batches        └── would order ─────> queue ──┐
+//!                                                           │ the breaker has seen it all
+//!          act <── record <── plan <── seen twice <─────────┘ most urgent first
+//! ```
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use cid::Cid;
 use raas_core::Step;
-use raas_job_store::{Change, DueJob};
-use raas_types::{ChainEpoch, Tipset};
+use raas_job_store::DueJob;
+use raas_types::Tipset;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     Node, PassReport,
+    breaker::Sightings,
     look::{Look, Looks},
     observe::Observed,
     orders::Intent,
+    queue::{self, Queue},
     readings::Readings,
     selection::Selection,
     transactions::Writing,
@@ -29,9 +39,9 @@ const MAX_ROUNDS: usize = 10_000;
 /// Jobs of one round: 50 000 names of some 100 bytes are 5 MB.
 const ROUND: usize = 50_000;
 
-/// Batches that are observed ahead of the one that is decided about: while one asks for its deals, the
-/// other asks for its sectors.
-const AHEAD: usize = 2;
+/// Batches that are observed ahead: while one is decided about, one asks for its deals and another for
+/// its sectors.
+const AHEAD: usize = 3;
 
 /// How far a pass has come.
 #[derive(Default)]
@@ -44,6 +54,14 @@ struct Progress {
     unreadable: BTreeSet<String>,
     /// How often a CID is looked at in one pass at the most.
     most: u32,
+    /// CIDs that wait in the queue: due still, and not looked at again until they were acted on.
+    queued: BTreeSet<Cid>,
+}
+
+/// What a pass gathers until all of it has been seen.
+struct Gathered {
+    queue: Queue,
+    sightings: Sightings,
 }
 
 impl Progress {
@@ -67,8 +85,10 @@ impl Progress {
         }
         let times = |cid: &Cid| self.seen.get(cid).copied().unwrap_or(0);
         report.jobs += jobs.iter().filter(|cid| times(cid) == 0).count() as u64;
-        self.stuck = unreadable + jobs.iter().filter(|cid| times(cid) >= self.most).count();
-        let cids: BTreeSet<Cid> = jobs.into_iter().filter(|cid| times(cid) < self.most).collect();
+        let may = |cid: &Cid| times(cid) < self.most && !self.queued.contains(cid);
+        let stuck = unreadable + jobs.iter().filter(|cid| !may(cid)).count();
+        let cids: BTreeSet<Cid> = jobs.into_iter().filter(may).collect();
+        self.stuck = stuck;
         for cid in &cids {
             *self.seen.entry(*cid).or_default() += 1;
         }
@@ -85,6 +105,10 @@ impl Node {
         self.set_anchor(anchor);
         report.epoch = Some(pin.epoch);
         self.collect(report);
+        if let Err(error) = self.follow_breaker().await {
+            // Whether spending has stopped is not known.
+            return report.error(error);
+        }
         let since = self.next_transfer();
         if let Err(error) = self.follow_orders(pin).await {
             report.error(error);
@@ -97,8 +121,37 @@ impl Node {
         // endpoints stays due, and is not looked at for that.
         let most = if anchor < pin.epoch { 1 } else { 2 };
         let mut progress = Progress { most, ..Progress::default() };
+        loop {
+            let mut gathered = match self.room().await {
+                Ok(room) => Gathered { queue: Queue::new(room), sightings: Sightings::default() },
+                Err(error) => break report.error(error),
+            };
+            self.survey(pin, &mut progress, &readings, &mut gathered, report).await;
+            self.count_flips(gathered.sightings, pin, report).await;
+            if progress.queued.is_empty() {
+                break;
+            }
+            // What spending wakes is looked at again: an aggregator that is away has others beside it.
+            self.spend(gathered.queue, pin, &readings, report).await;
+            progress.queued.clear();
+        }
+        self.trim_log(report).await;
+        for (endpoint, answered) in readings.answered() {
+            self.endpoints().note(&endpoint, answered);
+        }
+    }
+
+    /// Looks at all that is due, in rounds, and acts on what orders nothing.
+    async fn survey(
+        &self,
+        pin: &Tipset,
+        progress: &mut Progress,
+        readings: &Arc<Readings>,
+        gathered: &mut Gathered,
+        report: &mut PassReport,
+    ) {
         for _ in 0..MAX_ROUNDS {
-            match self.round(pin, &mut progress, &readings, report).await {
+            match self.round(pin, progress, readings, gathered, report).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -106,9 +159,6 @@ impl Node {
                     break;
                 }
             }
-        }
-        for (endpoint, answered) in readings.answered() {
-            self.endpoints().note(&endpoint, answered);
         }
     }
 
@@ -120,6 +170,7 @@ impl Node {
         pin: &Tipset,
         progress: &mut Progress,
         readings: &Arc<Readings>,
+        gathered: &mut Gathered,
         report: &mut PassReport,
     ) -> raas_job_store::Result<bool> {
         // What stays due whatever is done stands at the front for ever: look past as many.
@@ -147,7 +198,9 @@ impl Node {
                     report.cids += looks.len() as u64;
                     report.read(read);
                     errors.into_iter().for_each(|error| report.error(error));
-                    self.decide(looks, pin, readings, report).await;
+                    let rest = self.gather(looks, pin, readings, gathered, report).await;
+                    self.act(rest, pin, report).await;
+                    progress.queued.extend(gathered.queue.cids());
                 }
                 Err(error) => report.error(format!("a batch was not observed: {error}")),
             }
@@ -163,16 +216,59 @@ impl Node {
         Looks { looks: looks.collect(), read, errors }
     }
 
-    /// Plans anew what would spend money on what is not beyond doubt; records what was seen and
-    /// decided; then acts on all plans, the most urgent first.
-    async fn decide(
+    /// Takes from a batch what would order something, to wait in the queue. What remains is beyond
+    /// doubt where it spends money, and orders nothing.
+    async fn gather(
+        &self,
+        looks: Vec<Look>,
+        pin: &Tipset,
+        readings: &Readings,
+        gathered: &mut Gathered,
+        report: &mut PassReport,
+    ) -> Vec<Look> {
+        let Gathered { queue, sightings } = gathered;
+        looks.iter().for_each(|look| sightings.add(&look.subject));
+        let orders = |look: &Look| queue::urgency(look).is_some();
+        let (mut ordering, rest): (Vec<_>, Vec<_>) = looks.into_iter().partition(orders);
+        let (more, mut rest): (Vec<_>, Vec<_>) =
+            self.verified(rest, pin, readings, report).await.into_iter().partition(orders);
+        ordering.extend(more);
+        for mut late in ordering.into_iter().filter_map(|look| queue.push(look)) {
+            late.put_off(self.settings().orders_in_flight);
+            rest.push(late);
+        }
+        rest
+    }
+
+    /// Spends money on what waits in the queue, the most urgent first.
+    async fn spend(
+        &self,
+        queue: Queue,
+        pin: &Tipset,
+        readings: &Readings,
+        report: &mut PassReport,
+    ) {
+        let (mut now, mut later) = queue.into_looks();
+        for look in &mut later {
+            look.put_off(self.settings().orders_in_flight);
+        }
+        self.act(later, pin, report).await;
+        while !now.is_empty() {
+            let rest = now.split_off(now.len().min(self.settings().batch.max(1)));
+            let looks = self.verified(now, pin, readings, report).await;
+            self.act(looks, pin, report).await;
+            now = rest;
+        }
+    }
+
+    /// Plans anew what would spend money, on what two endpoints say where there are two.
+    async fn verified(
         &self,
         mut looks: Vec<Look>,
         pin: &Tipset,
         readings: &Readings,
         report: &mut PassReport,
-    ) {
-        let since = self.next_transfer();
+    ) -> Vec<Look> {
         let spends = |look: &Look| look.plan.spends_on_verdicts();
         let mut spending: Vec<_> =
             looks.iter_mut().filter(|look| spends(look)).map(|look| &mut look.subject).collect();
@@ -182,9 +278,14 @@ impl Node {
             true => Look::of(look.subject, self, &views, pin),
             false => look,
         };
-        let looks = looks.into_iter().map(anew).collect();
+        looks.into_iter().map(anew).collect()
+    }
 
+    /// Records what was seen and decided, then does it, the most urgent first.
+    async fn act(&self, looks: Vec<Look>, pin: &Tipset, report: &mut PassReport) {
+        let since = self.next_transfer();
         let (mut intents, mut writings) = (Vec::new(), Vec::new());
+        let mut used = Vec::with_capacity(looks.len());
         for Look { subject, plan, .. } in self.record(looks, pin, report).await {
             // It is told once.
             self.fetched().remove(&subject.cid);
@@ -193,69 +294,15 @@ impl Node {
             if plan.steps.contains(&Step::Fetch) {
                 let memories = subject.memories.into_values().collect();
                 self.fetch_beside(subject.cid, memories, subject.claim, self.dated(pin));
+            } else {
+                used.push((subject.memories, subject.before));
             }
         }
-        intents.sort_by_key(|intent| std::cmp::Reverse(intent.urgency));
+        // To free what a batch remembered takes as long as to decide about it: another thread's work.
+        tokio::spawn(async move { drop(used) });
+        intents.sort_by_key(|intent| Reverse(intent.urgency));
         self.order_beside(intents, pin, report).await;
         self.write_all(writings, pin, report).await;
         self.settle(since, report).await;
-    }
-
-    /// Makes durable what was seen, decided, and when to look again. All at once; where a client
-    /// changed a job meanwhile or one row is refused, each by itself. Returns those that were kept: the
-    /// others are due still, and looked at anew.
-    async fn record(
-        &self,
-        mut looks: Vec<Look>,
-        pin: &Tipset,
-        report: &mut PassReport,
-    ) -> Vec<Look> {
-        let mut all = Change::default();
-        for look in &mut looks {
-            look.events.drain(..).for_each(|event| report.event(event));
-            let alerts = std::mem::take(&mut look.alerts);
-            self.alerts().looked(&look.subject.cid, alerts, Some(pin.epoch));
-            let Change { memories, orders, jobs, .. } = look.change(self, pin);
-            all.memories.extend(memories);
-            all.orders.extend(orders);
-            all.jobs.extend(jobs);
-        }
-        if self.store().commit(&all).await.is_ok() {
-            return looks;
-        }
-        let mut kept = Vec::with_capacity(looks.len());
-        for mut look in looks {
-            match self.store().commit(&look.change(self, pin)).await {
-                Ok(()) => kept.push(look),
-                Err(raas_job_store::Error::Stale(_)) => {}
-                Err(error) => report.error(format!("{}: {error}", look.subject.cid)),
-            }
-        }
-        kept
-    }
-
-    /// Has the jobs of a CID looked at again as soon as can be.
-    pub(crate) async fn wake_cid(&self, cid: &Cid) -> raas_job_store::Result<()> {
-        for stored in self.store().jobs_of(cid).await? {
-            self.store().wake(&stored.value.job.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Has the jobs of a CID looked at again at `at` and not before, unless someone wakes them.
-    pub(crate) async fn put_off(&self, cid: &Cid, at: ChainEpoch) -> raas_job_store::Result<()> {
-        for mut stored in self.store().jobs_of(cid).await? {
-            let record = &mut stored.value.record;
-            if record.next_look.is_none_or(|next| next == at) {
-                continue;
-            }
-            record.next_look = Some(at);
-            match self.store().update_job(&stored).await {
-                // Whoever changed it meanwhile has seen to its next look.
-                Ok(_) | Err(raas_job_store::Error::Stale(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }

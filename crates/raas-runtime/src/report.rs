@@ -26,6 +26,8 @@ pub struct PassReport {
     pub deals: u64,
     /// Distinct sectors read from the chain.
     pub sectors: u64,
+    /// Plans that do something, as they went into the log of decisions.
+    pub decisions: u64,
     /// What happened, in order.
     #[serde(skip)]
     pub events: Vec<Event>,
@@ -88,6 +90,10 @@ pub enum Event {
     AggregatorAway { cid: Cid, aggregator: AggregatorName, reason: String },
     /// Our own copy of the bytes was damaged; it was set aside and is fetched anew.
     CopyDamaged { cid: Cid, reason: String },
+    /// More of the world seems to die at once than is plausible: nothing is ordered.
+    SpendingStopped { reason: String },
+    /// What seemed to die is there again: orders are made.
+    SpendingResumed,
     /// A transaction was sent.
     TransactionSent { hash: TxHash, purpose: TransactionPurpose },
     /// A transaction did what it was for.
@@ -118,6 +124,7 @@ pub struct Totals {
     pub copies_damaged: u64,
     pub disagreements: u64,
     pub endpoints_set_aside: u64,
+    pub spending_stopped: u64,
     pub errors: u64,
 }
 
@@ -144,8 +151,10 @@ impl Totals {
                 Event::CopyDamaged { .. } => &mut self.copies_damaged,
                 Event::Disagreement { .. } => &mut self.disagreements,
                 Event::EndpointAside { .. } => &mut self.endpoints_set_aside,
+                Event::SpendingStopped { .. } => &mut self.spending_stopped,
                 Event::Judged { .. }
                 | Event::EndpointBack { .. }
+                | Event::SpendingResumed
                 | Event::TransactionDone { .. } => continue,
             };
             *counter += 1;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use raas_core::BreakerLimits;
 use raas_types::EpochDelta;
 
 /// How a node behaves, apart from which adapters it uses.
@@ -22,6 +23,8 @@ pub struct Settings {
     /// CIDs that are observed together. 1024 CIDs of 3 deals are 31 batches of 100 requests, enough to
     /// keep 16 in flight; three times as many, some 10 kB each, are in memory: 30 MB.
     pub batch: usize,
+    /// When more of the world seems to die at once than is believed.
+    pub breaker: BreakerLimits,
     /// Orders outstanding at most, over all CIDs.
     pub orders_in_flight: usize,
     /// Transfers worked on at the same time: so many fetches, and so many for each aggregator.
@@ -33,6 +36,11 @@ pub struct Settings {
     pub order_patience: i64,
     /// How long bytes that nobody had are left before they are asked for again.
     pub data_retry: EpochDelta,
+    /// Decisions that are kept in the log; a pass exceeds it by what it adds until it ends. 50 000 of
+    /// 1 to 3 kB are 50 to 150 MB. A CID of three deals of a year and a half renews two a year, which takes
+    /// an order and a record each, and a repair now and then makes some 5 decisions: of 1 000 such CIDs the
+    /// log holds ten years, of 100 000 five weeks.
+    pub decisions_kept: usize,
 }
 
 impl Default for Settings {
@@ -44,11 +52,13 @@ impl Default for Settings {
             witnesses: 2,
             period: Duration::from_secs(30),
             batch: 1_024,
+            breaker: BreakerLimits::default(),
             orders_in_flight: 1_000,
             concurrency: 4,
             transfer_wait: Duration::from_secs(5),
             order_patience: 3,
             data_retry: EpochDelta::HOUR,
+            decisions_kept: 50_000,
         }
     }
 }

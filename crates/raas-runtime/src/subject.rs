@@ -75,6 +75,7 @@ impl Subject {
             replicas: self.memories.values().map(|m| replica(m, &listed)).collect(),
             orders: self.orders.iter().filter(sent).cloned().collect(),
             aggregators: self.aggregators(views.to_vec(), pin.epoch),
+            providers: raas_types::ProviderBook::new(),
             data: self.data.clone(),
             missing_evidence: self.missing_evidence(),
         }
@@ -142,7 +143,9 @@ impl Subject {
     }
 
     /// The deals that were judged in this look: before it, after it, and what was found.
-    fn judged(&self) -> impl Iterator<Item = (&DealMemory, &DealMemory, &Verdict, &Evidence)> {
+    pub(crate) fn judged(
+        &self,
+    ) -> impl Iterator<Item = (&DealMemory, &DealMemory, &Verdict, &Evidence)> {
         self.before.iter().filter_map(|(deal, before)| {
             let after = self.memories.get(deal)?;
             let (verdict, evidence) = after.last.as_ref()?;

@@ -209,6 +209,8 @@ async fn shown(proofs: bool) -> (World, Cid, JobId) {
         cause: Cause::Replication,
         known_deals: BTreeSet::new(),
         exclude: BTreeSet::new(),
+        prefer: BTreeSet::new(),
+        bytes: None,
         created: START,
         state: OrderState::Sending,
     };

@@ -3,7 +3,7 @@
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
-use crate::{AggregatorName, ChainEpoch, EpochDelta, JobId};
+use crate::{AggregatorName, Budget, ChainEpoch, EpochDelta, JobId, Placement};
 
 /// How many replicas are wanted, each on a provider of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,12 @@ pub struct Terms {
     /// Which deals count.
     #[serde(default)]
     pub trust: Trust,
+    /// Where replicas may be.
+    #[serde(default, skip_serializing_if = "Placement::is_free")]
+    pub placement: Placement,
+    /// What may be spent in a day.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
 }
 
 /// A client's standing request.

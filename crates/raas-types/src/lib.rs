@@ -15,6 +15,7 @@ mod job;
 mod memory;
 mod order;
 mod piece;
+mod provider;
 mod sector;
 mod tipset;
 mod transaction;
@@ -33,6 +34,7 @@ pub use order::{AggregatorDeal, Cause, Order, OrderState, Ticket};
 pub use piece::{
     Commitment, InclusionProof, MAX_PROOF_DEPTH, MerkleProof, PaddedSize, PieceInfo, SegmentProof,
 };
+pub use provider::{Budget, Grouping, Placement, ProviderBook, ProviderFacts};
 pub use sector::{SectorHealth, SectorReading, SectorStatus, SectorWay};
 pub use tipset::{Network, Tipset, TipsetKey};
 pub use transaction::{SubmissionId, Transaction, TransactionPurpose, TransactionState, TxHash};

@@ -66,6 +66,12 @@ pub struct Order {
     pub known_deals: BTreeSet<DealId>,
     /// Providers to avoid, where the aggregator lets one choose.
     pub exclude: BTreeSet<ProviderId>,
+    /// Providers to ask for first, where the aggregator lets one choose.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub prefer: BTreeSet<ProviderId>,
+    /// How many bytes are handed over: the size of the file. `None` until that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// The pinned epoch of the decision.
     pub created: ChainEpoch,
     /// How far it has come.

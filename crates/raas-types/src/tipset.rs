@@ -1,6 +1,6 @@
 //! Where on the chain something was read: [`Tipset`] and its key.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use cid::Cid;
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,15 @@ use crate::ChainEpoch;
 
 /// The block CIDs that name a tipset, in the chain's order. Never empty for a real tipset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TipsetKey(Vec<Cid>);
+pub struct TipsetKey(
+    // Shared: whatever is read in a pass is kept under the same key.
+    Arc<[Cid]>,
+);
 
 impl TipsetKey {
     /// The key made of these block CIDs.
     pub fn new(blocks: Vec<Cid>) -> Self {
-        Self(blocks)
+        Self(blocks.into())
     }
 
     /// The block CIDs.

@@ -1,11 +1,11 @@
-//! The client commands: `store`, `register`, `jobs`, `why`, `get`, `rm`.
+//! The client commands: `store`, `register`, `jobs`, `why`, `resume`, `get`, `rm`; and how all of them find a node.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 use raas_api_types::{
-    JobView, RegisterRequest, RegisterStatus, RenewalTerms, RepairTerms, ReplicationTerms, Span,
-    StoreQuery,
+    BudgetTerms, ByteSize, JobView, PlacementTerms, RegisterRequest, RegisterStatus, RenewalTerms,
+    RepairTerms, ReplicationTerms, Span, SpendingStop, StoreQuery,
 };
 use raas_client::Client;
 use raas_types::Cid;
@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    cli::{Api, Get, Jobs, Register, Rm, Store, TermArgs, Why},
-    commands::{readable, why},
+    cli::{Api, Get, Jobs, PolicyArgs, Register, Resume, Rm, Store, TermArgs, Why},
+    commands::{dry_run, readable, why},
     output::{self, BadInput},
     secret::refuse_if_others_may_read,
 };
@@ -34,7 +34,10 @@ pub(crate) async fn store(args: Store) -> Result<ExitCode> {
         replicas: args.terms.replicas,
         renew_within: args.terms.renew_within.clone().map(span),
         repair_after: args.terms.repair_after.clone().map(span),
-    };
+        ..StoreQuery::default()
+    }
+    .placed(&placement(&args.policy).unwrap_or_default())
+    .within(budget(&args.policy).unwrap_or_default());
     let stored = connect(&args.api)?.store_file(&args.file, &query, |_| {}).await?;
     if args.api.json {
         output::json(&stored);
@@ -60,8 +63,14 @@ pub(crate) async fn register(args: Register) -> Result<ExitCode> {
         until: args.until,
         aggregators: args.aggregator,
         trust: args.trust_contract.then(|| "contract".to_owned()),
+        placement: placement(&args.policy),
+        budget: budget(&args.policy),
     };
-    let response = connect(&args.api)?.register(&[request]).await?;
+    let client = connect(&args.api)?;
+    if args.dry_run {
+        return dry_run::register(&client, request, args.api.json).await;
+    }
+    let response = client.register(&[request]).await?;
     let result = response.results.into_iter().next().context("the node gave no answer")?;
     if args.api.json {
         output::json(&result);
@@ -126,6 +135,30 @@ pub(crate) async fn why(args: Why) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// `raas resume`.
+pub(crate) async fn resume(args: Resume) -> Result<ExitCode> {
+    let resumed = connect(&args.api)?.resume_spending().await?;
+    if args.api.json {
+        output::json(&resumed);
+    } else {
+        output::line(resumed_in_words(resumed.resumed.as_ref()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resumed_in_words(stopped: Option<&SpendingStop>) -> String {
+    let Some(SpendingStop { at, why, flipped_in_all, .. }) = stopped else {
+        return "nothing had stopped: orders are made as before".to_owned();
+    };
+    let lost = match flipped_in_all {
+        1 => "1 replica that seems lost is".to_owned(),
+        many => format!("{many} replicas that seem lost are"),
+    };
+    format!(
+        "nothing was ordered since epoch {at}: {why}\norders are made again; {lost} taken for lost"
+    )
+}
+
 /// `raas get`.
 pub(crate) async fn get(args: Get) -> Result<ExitCode> {
     Cid::try_from(args.cid.as_str()).map_err(|error| {
@@ -153,13 +186,36 @@ pub(crate) async fn rm(args: Rm) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where replicas may be; `None` where nothing is said of it.
+fn placement(args: &PolicyArgs) -> Option<PlacementTerms> {
+    let asked = PlacementTerms {
+        per_owner: args.per_owner,
+        per_organisation: args.per_organisation,
+        per_country: args.per_country,
+        prefer: args.prefer.clone(),
+        avoid: args.avoid.clone(),
+        exclude: args.exclude.clone(),
+    };
+    (asked != PlacementTerms::default()).then_some(asked)
+}
+
+/// What may be spent; `None` where nothing is said of it.
+fn budget(args: &PolicyArgs) -> Option<BudgetTerms> {
+    let size = |text: String| text.parse().map_or(ByteSize::Text(text), ByteSize::Bytes);
+    let asked = BudgetTerms {
+        deals_per_day: args.deals_per_day,
+        bytes_per_day: args.bytes_per_day.clone().map(size),
+    };
+    (asked != BudgetTerms::default()).then_some(asked)
+}
+
 /// A span as it was typed: a number of epochs, or text with a unit.
 fn span(text: String) -> Span {
     text.parse().map_or(Span::Text(text), Span::Epochs)
 }
 
 /// A client of the node that flags, environment or profile name, in this order.
-fn connect(api: &Api) -> Result<Client> {
+pub(super) fn connect(api: &Api) -> Result<Client> {
     connect_with(api, true)
 }
 

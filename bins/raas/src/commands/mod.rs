@@ -4,6 +4,9 @@ mod client;
 mod demo;
 mod dev;
 mod doctor;
+mod dry_run;
+mod providers;
+mod replay;
 mod run;
 mod why;
 
@@ -20,12 +23,15 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Dev(args) => dev::run(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
         Command::Store(args) => client::store(args).await,
         Command::Register(args) => client::register(args).await,
         Command::Jobs(args) => client::jobs(args).await,
         Command::Why(args) => client::why(args).await,
+        Command::Resume(args) => client::resume(args).await,
         Command::Get(args) => client::get(args).await,
         Command::Rm(args) => client::rm(args).await,
+        Command::Providers(args) => providers::run(args).await,
     }
 }
 

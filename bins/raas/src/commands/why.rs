@@ -1,13 +1,14 @@
 //! A job in words: each replica's verdict with what it is known from, the orders, the last look.
 
 use raas_api_types::{
-    Answer, DealAnswer, EvidenceView, JobView, OrderView, ReplicaView, SaidView, SectorAnswer,
+    Answer, ByteSize, DealAnswer, EvidenceView, JobView, LoggedDecision, OrderView, ReplicaView,
+    SaidView, SectorAnswer, TermsView,
 };
 use raas_types::{FaultSince, Unknown, Verdict};
 
 /// What is known of a job, below the line that names it.
 pub(crate) fn lines(job: &JobView) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<_> = policy(&job.terms).collect();
     for replica in &job.replicas {
         lines.push(format!(
             "  deal {} on {}: {}",
@@ -25,7 +26,40 @@ pub(crate) fn lines(job: &JobView) -> Vec<String> {
         Some(look) => lines.extend(look.words.iter().map(|words| format!("  {words}"))),
         None => lines.push("  It was not looked at yet.".to_owned()),
     }
+    lines.extend(job.last_decision.map(|LoggedDecision { number, epoch }| {
+        let how = format!("raas replay --config raas.toml --cid {}", job.cid);
+        format!("  The last decision is number {number} of epoch {epoch}; replay it with {how}")
+    }));
     lines
+}
+
+/// Where replicas may be and what may be spent, as far as that is limited.
+fn policy(terms: &TermsView) -> impl Iterator<Item = String> {
+    let placement = terms.placement.iter().map(|placement| {
+        let cap = |name: &str, cap: Option<i64>| cap.map(|cap| format!("{cap} per {name}"));
+        let list = |name: &str, providers: &[String]| {
+            (!providers.is_empty()).then(|| format!("{name} {}", providers.join(", ")))
+        };
+        let parts = [
+            cap("owner", placement.per_owner),
+            cap("organisation", placement.per_organisation),
+            cap("country", placement.per_country),
+            list("prefer", &placement.prefer),
+            list("avoid", &placement.avoid),
+            list("exclude", &placement.exclude),
+        ];
+        format!("  placement: {}", parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    });
+    let budget = terms.budget.iter().map(|budget| {
+        let deals = budget.deals_per_day.map(|deals| format!("deals {deals}"));
+        let bytes = budget.bytes_per_day.as_ref().map(|size| match size {
+            ByteSize::Bytes(bytes) => format!("bytes {bytes}"),
+            ByteSize::Text(text) => format!("bytes {text}"),
+        });
+        let parts = [deals, bytes].into_iter().flatten().collect::<Vec<_>>();
+        format!("  budget of a day: {}", parts.join("; "))
+    });
+    placement.chain(budget)
 }
 
 fn in_words(replica: &ReplicaView) -> String {
@@ -189,6 +223,32 @@ mod tests {
             "  It was not looked at yet.",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn the_last_decision_is_named_with_how_to_replay_it() {
+        let mut job = job(json!({"kind": "active", "end": 9000}), Value::Null);
+        job.last_decision = Some(LoggedDecision { number: 12, epoch: 500 });
+        let said = "  The last decision is number 12 of epoch 500; replay it with raas replay \
+                    --config raas.toml --cid c";
+        assert_eq!(lines(&job).last().map(String::as_str), Some(said));
+    }
+
+    #[test]
+    fn limits_on_place_and_spending_are_said_where_there_are_any() {
+        let mut job = job(json!({"kind": "active", "end": 9000}), Value::Null);
+        assert!(lines(&job)[0].starts_with("  deal 7"));
+        job.terms = serde_json::from_value(json!({
+            "aggregators": [], "trust": "proven",
+            "placement": {"per_country": 2, "exclude": ["f01000", "f01001"]},
+            "budget": {"deals_per_day": 2, "bytes_per_day": 1024},
+        }))
+        .expect("terms");
+        let expected = [
+            "  placement: 2 per country; exclude f01000, f01001",
+            "  budget of a day: deals 2; bytes 1024",
+        ];
+        assert_eq!(lines(&job)[..2], expected);
     }
 
     #[test]

@@ -23,9 +23,11 @@ pub(super) struct Book {
 }
 
 /// One deal ordered.
+#[derive(Clone)]
 struct Entry {
     ticket: Ticket,
     exclude: BTreeSet<ProviderId>,
+    prefer: BTreeSet<ProviderId>,
     deal: Option<ListedDeal>,
 }
 
@@ -54,11 +56,14 @@ impl Book {
         self.opened += 1;
         let ticket = Ticket(format!("{}-{}", order.aggregator, self.opened));
         self.tickets.insert(order.id.clone(), ticket.clone());
-        let exclude = if excludes { order.exclude.clone() } else { BTreeSet::new() };
         let entries = self.entries.entry(order.cid).or_default();
-        for _ in 0..copies {
-            entries.push(Entry { ticket: ticket.clone(), exclude: exclude.clone(), deal: None });
-        }
+        let entry = Entry {
+            ticket: ticket.clone(),
+            exclude: if excludes { order.exclude.clone() } else { BTreeSet::new() },
+            prefer: if excludes { order.prefer.clone() } else { BTreeSet::new() },
+            deal: None,
+        };
+        entries.extend((0..copies).map(|_| entry.clone()));
         ticket
     }
 
@@ -67,7 +72,7 @@ impl Book {
         let mut landed = Vec::new();
         for entry in entries.get_mut(cid).into_iter().flatten() {
             if entry.deal.is_none()
-                && let Some(provider) = next_provider(providers, turn, &entry.exclude)
+                && let Some(provider) = next_provider(providers, turn, entry)
             {
                 entry.deal = Some(ListedDeal { deal: ids.take(), provider });
                 landed.extend(entry.deal);
@@ -123,13 +128,13 @@ impl Book {
     }
 }
 
-fn next_provider(
-    providers: &[ProviderId],
-    turn: &mut usize,
-    exclude: &BTreeSet<ProviderId>,
-) -> Option<ProviderId> {
-    let ahead = (0..providers.len()).map(|step| (*turn + step) % providers.len());
-    let place = ahead.into_iter().find(|place| !exclude.contains(&providers[*place]))?;
+fn next_provider(providers: &[ProviderId], turn: &mut usize, entry: &Entry) -> Option<ProviderId> {
+    let ahead = || {
+        let places = (0..providers.len()).map(|step| (*turn + step) % providers.len());
+        places.filter(|place| !entry.exclude.contains(&providers[*place]))
+    };
+    let preferred = ahead().find(|place| entry.prefer.contains(&providers[*place]));
+    let place = preferred.or_else(|| ahead().next())?;
     *turn = place + 1;
     Some(providers[place])
 }

@@ -2,8 +2,11 @@
 
 use raas_types::{ChainEpoch, DealId, JobId, OrderId, OrderState, TransactionState, TxHash};
 
-use super::samples::{cid, job, looked_at, memory, order, transaction};
-use crate::{Change, Error, JobStore, StoredJob, Versioned};
+use super::{
+    due,
+    samples::{cid, decision, job, looked_at, memory, order, transaction},
+};
+use crate::{Change, Decision, DueJob, Error, JobStore, StoredJob, Versioned};
 
 /// Everything in a change is there when `commit` has returned.
 pub async fn a_change_is_written_whole(store: &dyn JobStore) {
@@ -15,6 +18,9 @@ pub async fn a_change_is_written_whole(store: &dyn JobStore) {
     assert_eq!(written.orders, change.orders, "orders of a change");
     assert_eq!(written.transactions, change.transactions, "transactions of a change");
     assert_eq!(written.cursors, [Some(2), Some(3)], "cursors of a change");
+    assert_eq!(written.notes, [Some(vec![2]), Some(vec![3])], "notes of a change");
+    let decisions = [(2, change.decisions[0].clone()), (1, decision(cid(1), 1))];
+    assert_eq!(written.decisions, decisions, "decisions of a change");
     let jobs: Vec<_> =
         change.jobs.iter().map(|job| Versioned { version: 2, ..job.clone() }).collect();
     assert_eq!(written.jobs, jobs, "jobs of a change, each at its next version");
@@ -55,6 +61,7 @@ pub async fn a_change_happens_in_the_order_of_its_fields(store: &dyn JobStore) {
         forget: vec![(cid(1), DealId::new(1))],
         orders: vec![sent, settled.clone()],
         cursors: vec![("x".to_owned(), 1), ("x".to_owned(), 2)],
+        notes: vec![("x".to_owned(), vec![1]), ("x".to_owned(), vec![2])],
         ..Change::default()
     };
     store.commit(&change).await.expect("the change is written");
@@ -63,6 +70,7 @@ pub async fn a_change_happens_in_the_order_of_its_fields(store: &dyn JobStore) {
     assert_eq!(seen.orders, [settled], "of two writes of an order the later stays");
     assert_eq!(seen.outstanding, [], "of two writes of an order the later stays");
     assert_eq!(seen.cursors[0], Some(2), "of two writes of a cursor the later stays");
+    assert_eq!(seen.notes[0], Some(vec![2]), "of two writes of a note the later stays");
 }
 
 /// A change with nothing in it succeeds and does nothing.
@@ -96,6 +104,8 @@ impl Before {
             orders: vec![order("order", cid(1), 9)],
             transactions: vec![transaction("0x1", "a")],
             cursors: vec![("x".to_owned(), 1)],
+            notes: vec![("x".to_owned(), vec![1])],
+            decisions: vec![decision(cid(1), 1)],
             ..Change::default()
         };
         store.commit(&change).await.expect("a change without jobs is written");
@@ -116,6 +126,8 @@ impl Before {
             transactions: vec![done, transaction("0x2", "a")],
             jobs: vec![looked_at(&self.jobs[0], 70), looked_at(&self.jobs[1], 80)],
             cursors: vec![("x".to_owned(), 2), ("y".to_owned(), 3)],
+            notes: vec![("x".to_owned(), vec![2]), ("y".to_owned(), vec![3])],
+            decisions: vec![decision(cid(1), 2)],
         }
     }
 }
@@ -131,8 +143,10 @@ struct Seen {
     open: Vec<raas_types::Transaction>,
     second_transaction: Option<raas_types::Transaction>,
     jobs: Vec<Versioned<StoredJob>>,
-    due: Vec<Versioned<StoredJob>>,
+    due: Vec<DueJob>,
     cursors: [Option<i64>; 2],
+    notes: [Option<Vec<u8>>; 2],
+    decisions: Vec<(u64, Decision)>,
 }
 
 impl Seen {
@@ -148,8 +162,10 @@ impl Seen {
             open: store.open_transactions().await.expect(reads),
             second_transaction: store.transaction(&second).await.expect(reads),
             jobs: store.jobs(None, usize::MAX).await.expect(reads),
-            due: store.due(ChainEpoch::new(75), usize::MAX).await.expect(reads),
+            due: due(store, 75, usize::MAX).await,
             cursors: [store.cursor("x").await.expect(reads), store.cursor("y").await.expect(reads)],
+            notes: [store.note("x").await.expect(reads), store.note("y").await.expect(reads)],
+            decisions: store.decisions(None, None, usize::MAX).await.expect(reads),
         }
     }
 }

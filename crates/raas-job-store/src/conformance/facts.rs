@@ -8,7 +8,7 @@ use raas_types::{
 };
 
 use super::samples::{self, ODD_TEXT, cid, memory, order, transaction};
-use crate::{Change, JobStore};
+use crate::{Change, Decision, JobStore};
 
 /// Memories are kept per CID and deal, listed by deal id as a number, replaced and forgotten.
 pub async fn memories_are_kept_by_cid_and_deal(store: &dyn JobStore) {
@@ -139,6 +139,30 @@ pub async fn cursors_are_set_and_replaced(store: &dyn JobStore) {
     }
 }
 
+/// Notes have names of their own, apart from cursors', and values of any bytes and none.
+pub async fn notes_are_set_and_replaced(store: &dyn JobStore) {
+    let set = async |name: &str, value: &[u8]| {
+        let notes = vec![(name.to_owned(), value.to_vec())];
+        commit(store, Change { notes, ..Change::default() }).await;
+    };
+    set("state", b"first").await;
+    set("empty", b"").await;
+    set(ODD_TEXT, &[0, 255, 0]).await;
+    set("state", b"\xff second").await;
+    commit(store, Change { cursors: vec![("cursor".to_owned(), 1)], ..Change::default() }).await;
+    for (name, value) in [
+        ("state", Some(&b"\xff second"[..])),
+        ("empty", Some(b"")),
+        (ODD_TEXT, Some(&[0, 255, 0])),
+        ("State", None),
+        ("cursor", None),
+    ] {
+        let read = store.note(name).await.expect("notes can be read");
+        assert_eq!(read.as_deref(), value, "the note {name:?}");
+    }
+    assert_eq!(store.cursor("state").await.expect("cursors can be read"), None);
+}
+
 /// Large values, odd text and numbers at their limits come back as they were written.
 pub async fn values_come_back_whole(store: &dyn JobStore) {
     let data = cid(1);
@@ -155,9 +179,12 @@ pub async fn values_come_back_whole(store: &dyn JobStore) {
     let change = Change {
         memories: vec![(data, samples::full_memory(u64::MAX, data))],
         orders: vec![big],
-        transactions: vec![Transaction { raw, ..transaction(ODD_TEXT, ODD_TEXT) }],
+        transactions: vec![Transaction { raw: raw.clone(), ..transaction(ODD_TEXT, ODD_TEXT) }],
         jobs: vec![stored.clone()],
-        ..Change::default()
+        notes: vec![(ODD_TEXT.to_owned(), raw.clone())],
+        decisions: vec![Decision { body: raw.clone(), ..samples::decision(data, i64::MIN) }],
+        cursors: Vec::new(),
+        forget: Vec::new(),
     };
     commit(store, change.clone()).await;
     stored.version = 2;
@@ -170,6 +197,9 @@ pub async fn values_come_back_whole(store: &dyn JobStore) {
     whole(orders == change.orders, "an order");
     let transactions = store.open_transactions().await.expect("reads work");
     whole(transactions == change.transactions, "a transaction");
+    whole(store.note(ODD_TEXT).await.expect("reads work") == Some(raw), "a note");
+    let decisions = store.decisions(Some(data), None, 1).await.expect("reads work");
+    whole(decisions == [(1, change.decisions[0].clone())], "a decision");
 }
 
 async fn commit(store: &dyn JobStore, change: Change) {

@@ -13,7 +13,6 @@ pub async fn what_is_not_there_is_no_error(store: &dyn JobStore) {
     assert_eq!(store.jobs(None, 10).await.expect(answers), []);
     assert_eq!(store.jobs(Some(absent.clone()), 10).await.expect(answers), []);
     assert_eq!(store.jobs_of(&cid(1)).await.expect(answers), []);
-    assert_eq!(store.due(ChainEpoch::new(i64::MAX), 10).await.expect(answers), []);
     assert!(store.due_jobs(ChainEpoch::new(i64::MAX), 10).await.expect(answers).is_empty());
     assert_eq!(store.deal_memories(&cid(1)).await.expect(answers), []);
     assert_eq!(store.orders_of(&cid(1)).await.expect(answers), []);
@@ -23,6 +22,10 @@ pub async fn what_is_not_there_is_no_error(store: &dyn JobStore) {
     assert_eq!(store.transaction(&TxHash("absent".to_owned())).await.expect(answers), None);
     assert_eq!(store.transactions_of(&absent).await.expect(answers), []);
     assert_eq!(store.cursor("absent").await.expect(answers), None);
+    assert_eq!(store.note("absent").await.expect(answers), None);
+    assert_eq!(store.decisions(None, None, 10).await.expect(answers), []);
+    assert_eq!(store.decisions(Some(cid(1)), Some(7), 10).await.expect(answers), []);
+    assert_eq!(store.trim_decisions(0).await.expect(answers), 0, "nothing was there to drop");
     assert!(!store.remove_job(&absent).await.expect(answers), "nothing was there to remove");
 }
 
@@ -148,7 +151,6 @@ pub async fn a_removed_job_leaves_its_facts(store: &dyn JobStore) {
     assert_eq!(store.job(&stored.value.job.id).await.expect("reads work"), None);
     assert_eq!(store.jobs(None, 10).await.expect("reads work"), []);
     assert_eq!(store.jobs_of(&data).await.expect("reads work"), []);
-    assert_eq!(store.due(ChainEpoch::new(i64::MAX), 10).await.expect("reads work"), []);
     assert!(store.due_jobs(ChainEpoch::new(i64::MAX), 10).await.expect("reads work").is_empty());
     let stay = "the facts stay when the job is removed";
     assert_eq!(store.orders_of(&data).await.expect("reads work"), facts.orders, "{stay}");

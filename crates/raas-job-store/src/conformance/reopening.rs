@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use raas_types::{ChainEpoch, DealMemory, Job, JobId, Order, SubmissionId, Transaction};
 
-use super::samples::{self, ODD_TEXT, cid, job, looked_at, order, transaction};
-use crate::{Change, Error, JobStore, Lease, StoredJob, Versioned};
+use super::{
+    due,
+    samples::{self, ODD_TEXT, cid, decision, job, looked_at, order, transaction},
+};
+use crate::{Change, Decision, DueJob, Error, JobStore, Lease, StoredJob, Versioned};
 
-/// Jobs with versions and records, facts, cursors and leases are there after reopening.
+/// Jobs with versions and records, facts, decisions, cursors, notes and leases are there after reopening.
 pub async fn everything_is_there_after_reopening(
     store: Arc<dyn JobStore>,
     reopen: &impl AsyncFn(Arc<dyn JobStore>) -> Arc<dyn JobStore>,
@@ -22,7 +25,7 @@ pub async fn everything_is_there_after_reopening(
     assert_eq!(lease.expect("leases work"), None, "a lease is held across reopening");
 }
 
-/// Versions, fences and the order of transactions carry on where they stood.
+/// Versions, fences, the order of transactions and the numbers of decisions carry on where they stood.
 pub async fn a_reopened_store_carries_on(
     store: Arc<dyn JobStore>,
     reopen: &impl AsyncFn(Arc<dyn JobStore>) -> Arc<dyn JobStore>,
@@ -46,14 +49,26 @@ pub async fn a_reopened_store_carries_on(
     assert!(anew.fence > held.fence, "fences carry on after reopening");
 
     let late = transaction("0x0", "a");
-    let change = Change { transactions: vec![late.clone()], ..Change::default() };
+    let decided = decision(cid(2), 9);
+    let change = Change {
+        transactions: vec![late.clone()],
+        decisions: vec![decided.clone()],
+        ..Change::default()
+    };
     store.commit(&change).await.expect("the change is written");
     let open = store.open_transactions().await.expect("reads work");
     assert_eq!(open.last(), Some(&late), "a later transaction comes last after reopening");
+    let newest = store.decisions(None, None, 1).await.expect("reads work");
+    assert_eq!(newest, [(4, decided.clone())], "numbers of decisions carry on after reopening");
+    assert_eq!(store.trim_decisions(0).await.expect("the log can be trimmed"), 3);
 
     let store = reopen(store).await;
     let read = store.job(&read.value.job.id).await.expect("reads work");
     assert_eq!(read.map(|job| job.version), Some(version), "a second reopening keeps the rest");
+    let change = Change { decisions: vec![decided.clone()], ..Change::default() };
+    store.commit(&change).await.expect("the change is written");
+    let newest = store.decisions(None, None, 10).await.expect("reads work");
+    assert_eq!(newest, [(5, decided)], "a number that was trimmed is not given again either");
 }
 
 /// Writes something of every kind, by every way there is; one job as it then stands.
@@ -74,8 +89,11 @@ async fn fill(store: &dyn JobStore) -> Versioned<StoredJob> {
         transactions: vec![transaction("0x9", "a"), transaction("0x1", "a")],
         jobs: vec![first.clone(), looked_at(&woken, 70)],
         cursors: vec![("events".to_owned(), i64::MIN)],
+        notes: vec![("state".to_owned(), vec![0, 1, 255])],
+        decisions: [(1, 5), (2, 6), (1, 7)].map(|(data, at)| decision(cid(data), at)).to_vec(),
     };
     store.commit(&change).await.expect("a change of what was read is written");
+    assert_eq!(store.trim_decisions(2).await.expect("the log can be trimmed"), 1);
     store.wake(&woken.value.job.id).await.expect("a job can be woken");
     assert!(store.remove_job(&removed.value.job.id).await.expect("a job can be removed"));
     lease(store, "ann", 0).await;
@@ -92,11 +110,13 @@ async fn lease(store: &dyn JobStore, owner: &str, now: i64) -> Lease {
 #[derive(Debug, PartialEq)]
 struct Everything {
     jobs: Vec<Versioned<StoredJob>>,
-    due: Vec<Versioned<StoredJob>>,
+    due: Vec<DueJob>,
     memories: [Vec<DealMemory>; 2],
     orders: [Vec<Order>; 3],
     transactions: [Vec<Transaction>; 2],
     cursor: Option<i64>,
+    note: Option<Vec<u8>>,
+    decisions: Vec<(u64, Decision)>,
 }
 
 impl Everything {
@@ -104,7 +124,7 @@ impl Everything {
         let reads = "reads work";
         Self {
             jobs: store.jobs(None, usize::MAX).await.expect(reads),
-            due: store.due(ChainEpoch::new(i64::MAX), usize::MAX).await.expect(reads),
+            due: due(store, i64::MAX, usize::MAX).await,
             memories: [
                 store.deal_memories(&cid(1)).await.expect(reads),
                 store.deal_memories(&cid(2)).await.expect(reads),
@@ -119,6 +139,8 @@ impl Everything {
                 store.transactions_of(&JobId::new("a")).await.expect(reads),
             ],
             cursor: store.cursor("events").await.expect(reads),
+            note: store.note("state").await.expect(reads),
+            decisions: store.decisions(None, None, usize::MAX).await.expect(reads),
         }
     }
 }

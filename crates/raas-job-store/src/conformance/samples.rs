@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use cid::{Cid, multihash::Multihash};
 use raas_types::{
-    AggregatorName, Cause, ChainEpoch, Commitment, DealId, DealMemory, DealProposal, DealReading,
-    EpochDelta, Evidence, FaultSince, InclusionProof, Job, JobId, ListedDeal, MerkleProof, Order,
-    OrderId, OrderState, PaddedSize, PieceInfo, Provenance, ProviderId, Renewal, Repair,
-    Replication, Said, SectorNumber, SectorReading, SegmentProof, Suspicion, Terms, Ticket,
-    TipsetKey, Transaction, TransactionPurpose, TransactionState, Trust, TxHash, Verdict,
-    VerdictKind, Witness,
+    AggregatorName, Budget, Cause, ChainEpoch, Commitment, DealId, DealMemory, DealProposal,
+    DealReading, EpochDelta, Evidence, FaultSince, InclusionProof, Job, JobId, ListedDeal,
+    MerkleProof, Order, OrderId, OrderState, PaddedSize, PieceInfo, Placement, Provenance,
+    ProviderId, Renewal, Repair, Replication, Said, SectorNumber, SectorReading, SegmentProof,
+    Suspicion, Terms, Ticket, TipsetKey, Transaction, TransactionPurpose, TransactionState, Trust,
+    TxHash, Verdict, VerdictKind, Witness,
 };
 
-use crate::{StoredJob, Versioned};
+use crate::{Decision, StoredJob, Versioned};
 
 /// Text that a careless store mangles: two alphabets, a combining accent, an emoji beyond the basic
 /// plane, quotes of several languages, a percent sign and a line break.
@@ -36,6 +36,12 @@ pub fn job(id: &str, cid: Cid) -> Job {
             until: Some(ChainEpoch::new(9_000_000)),
             aggregators: vec![AggregatorName::new("first"), AggregatorName::new(ODD_TEXT)],
             trust: Trust::Contract,
+            placement: Placement {
+                per_organisation: Some(1),
+                avoid: BTreeSet::from([ProviderId::new(u64::MAX)]),
+                ..Placement::default()
+            },
+            budget: Budget { deals_per_day: Some(2), bytes_per_day: Some(u64::MAX) },
         },
         registered: None,
         found: None,
@@ -51,6 +57,8 @@ pub fn order(id: &str, cid: Cid, created: i64) -> Order {
         cause: Cause::Replication,
         known_deals: BTreeSet::from([DealId::new(7), DealId::new(u64::MAX)]),
         exclude: BTreeSet::from([ProviderId::new(1_000)]),
+        prefer: BTreeSet::from([ProviderId::new(1_001)]),
+        bytes: Some(u64::MAX),
         created: ChainEpoch::new(created),
         state: OrderState::Intended,
     }
@@ -90,6 +98,12 @@ pub fn transaction(hash: &str, job: &str) -> Transaction {
         nonce: u64::MAX,
         state: TransactionState::Prepared,
     }
+}
+
+/// A decision whose body no text encoding keeps.
+pub fn decision(cid: Cid, at: i64) -> Decision {
+    let body = [&at.to_be_bytes()[..], b"\0\xff"].concat();
+    Decision { cid, at: ChainEpoch::new(at), body }
 }
 
 /// What is remembered of a deal that was just heard of.

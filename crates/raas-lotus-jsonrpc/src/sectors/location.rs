@@ -50,7 +50,7 @@ impl Question for LocationQuestion {
         Ok(params)
     }
 
-    fn read(&self, answer: Answer) -> Self::Reading {
+    fn read(&self, answer: Answer<'_>) -> Self::Reading {
         if let Answer::Error(Trouble::Rpc { code, message }) = &answer
             && wire::says_no_such_provider(*code, message, self.0.provider)
         {

@@ -203,7 +203,7 @@ impl Question for PlaceQuestion {
         of_sector(self.0, key)
     }
 
-    fn read(&self, answer: Answer) -> Self::Reading {
+    fn read(&self, answer: Answer<'_>) -> Self::Reading {
         let SectorId { provider, number } = self.0;
         match &answer {
             Answer::Error(Trouble::Rpc { code, message })
@@ -257,7 +257,7 @@ impl Question for DeadlineQuestion<'_> {
         Ok(params)
     }
 
-    fn read(&self, answer: Answer) -> Self::Reading {
+    fn read(&self, answer: Answer<'_>) -> Self::Reading {
         let wire::List(partitions) = answer.decode::<wire::List<wire::Partition>>()?;
         let size = if let Answer::Result(result) = &answer { result.get().len() } else { 0 };
         let partitions = Arc::new(partitions);
@@ -282,7 +282,7 @@ impl Question for ExpirationQuestion {
         of_sector(self.0, key)
     }
 
-    fn read(&self, answer: Answer) -> Self::Reading {
+    fn read(&self, answer: Answer<'_>) -> Self::Reading {
         answer.decode()
     }
 }

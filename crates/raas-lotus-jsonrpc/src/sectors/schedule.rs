@@ -100,7 +100,7 @@ impl Question for ScheduleQuestion {
         Ok(params)
     }
 
-    fn read(&self, answer: Answer) -> Self::Reading {
+    fn read(&self, answer: Answer<'_>) -> Self::Reading {
         answer.decode::<wire::ProvingDeadline>().map(wire::ProvingDeadline::offset)
     }
 }

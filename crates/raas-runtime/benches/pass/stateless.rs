@@ -1,9 +1,10 @@
 //! The client to compare with: sends the requests of a cold pass, decodes the answers, keeps nothing.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _, str::FromStr};
 
 use futures::{StreamExt, stream};
-use serde::Deserialize;
+use raas_types::{Cid, ProviderId};
+use serde::{Deserialize, Deserializer};
 
 use crate::endpoint::{Endpoint, World};
 
@@ -56,16 +57,17 @@ async fn ask<T: for<'de> Deserialize<'de>>(
         async move {
             let answer = request.send().await.expect("an answer").bytes().await.expect("a body");
             let replies: Vec<Reply<T>> = serde_json::from_slice(&answer).expect("replies");
-            assert_eq!(replies.len(), batch.len());
+            let ids = replies.iter().map(|reply| reply.id);
+            assert!(ids.eq(0..batch.len() as u64), "each call has its reply");
         }
     });
     stream::iter(batches).buffer_unordered(IN_FLIGHT).collect::<Vec<()>>().await;
 }
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "decoded and dropped")]
 struct Reply<T> {
     id: u64,
+    #[expect(dead_code, reason = "decoded and dropped")]
     result: T,
 }
 
@@ -84,7 +86,8 @@ struct Proposal {
     #[serde(rename = "PieceCID")]
     piece_cid: Link,
     piece_size: u64,
-    provider: String,
+    #[serde(deserialize_with = "parsed")]
+    provider: ProviderId,
     label: String,
     start_epoch: i64,
     end_epoch: i64,
@@ -93,8 +96,18 @@ struct Proposal {
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "decoded and dropped")]
 struct Link {
-    #[serde(rename = "/")]
-    cid: String,
+    #[serde(rename = "/", deserialize_with = "parsed")]
+    cid: Cid,
+}
+
+/// What is written as text and is none.
+fn parsed<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = <Cow<'de, str>>::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
 }
 
 #[derive(Deserialize)]

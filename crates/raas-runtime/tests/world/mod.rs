@@ -4,7 +4,6 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod damaged;
 mod deals;
 mod mortal;
 mod several;
@@ -33,7 +32,6 @@ use tempfile::TempDir;
 use shy::Shy;
 #[allow(unused_imports, reason = "each test file uses its part")]
 pub(crate) use {
-    damaged::Damaged,
     deals::{STRANGERS, healthy, proof_of},
     mortal::{Fate, Mortal},
     several::{FIRST, LOST, missing, registered, satisfied},

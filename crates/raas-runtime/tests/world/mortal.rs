@@ -13,7 +13,9 @@ use std::{
 use async_trait::async_trait;
 use raas_aggregator::{Aggregator, Capabilities, Found, Payload};
 use raas_deal_status::{DealRecorder, Prepared, Record, TransactionStatus};
-use raas_job_store::{Change, JobStore, Lease, Result, StoredJob, Versioned};
+use raas_job_store::{
+    Change, Decision, Dossier, DueJob, JobStore, Lease, Result, StoredJob, Versioned,
+};
 use raas_types::{
     AggregatorDeal, AggregatorName, ChainEpoch, Cid, DealMemory, Job, JobId, Order, OrderId,
     Ticket, Transaction, TxHash,
@@ -102,9 +104,14 @@ impl<S: JobStore> JobStore for Mortal<S> {
         self.inner.jobs_of(cid).await
     }
 
-    async fn due(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Versioned<StoredJob>>> {
+    async fn due_jobs(&self, epoch: ChainEpoch, limit: usize) -> Result<Vec<Result<DueJob>>> {
         self.fate.alive().await;
-        self.inner.due(epoch, limit).await
+        self.inner.due_jobs(epoch, limit).await
+    }
+
+    async fn dossiers(&self, cids: &[Cid]) -> Vec<Result<Dossier>> {
+        self.fate.alive().await;
+        self.inner.dossiers(cids).await
     }
 
     async fn update_job(&self, stored: &Versioned<StoredJob>) -> Result<u64> {
@@ -157,6 +164,25 @@ impl<S: JobStore> JobStore for Mortal<S> {
     async fn cursor(&self, name: &str) -> Result<Option<i64>> {
         self.fate.alive().await;
         self.inner.cursor(name).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.fate.alive().await;
+        self.inner.note(name).await
+    }
+
+    async fn decisions(
+        &self,
+        cid: Option<Cid>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Decision)>> {
+        self.fate.alive().await;
+        self.inner.decisions(cid, before, limit).await
+    }
+
+    async fn trim_decisions(&self, keep: usize) -> Result<u64> {
+        self.fate.effect(self.inner.trim_decisions(keep)).await
     }
 
     async fn commit(&self, change: &Change) -> Result<()> {

@@ -118,6 +118,7 @@ impl<'a> Plot<'a> {
             replicas: Some(REPLICAS as i64),
             renew_within: Some(Span::Epochs(RENEW_WITHIN.get())),
             repair_after: Some(Span::Epochs(REPAIR_AFTER.get())),
+            ..StoreQuery::default()
         };
         let size = std::fs::metadata(&self.file)?.len();
         self.teller.act("Storing the file", size);

@@ -13,7 +13,7 @@ mod local;
 use std::{fmt, future::Future, process::ExitCode, time::Duration};
 
 use anyhow::Result;
-use raas_types::Cid;
+use raas_types::{Cid, Grouping};
 use reqwest::{Client, redirect::Policy};
 
 use self::findings::{Findings, Level};
@@ -63,6 +63,33 @@ fn settings(config: &Config, findings: &mut Findings) {
             "lotus.network is not set: the node takes whatever network its first endpoint is on",
             "write network = \"testnetnet\" for mainnet, or \"calibrationnet\"",
         );
+    }
+    providers(config, findings);
+}
+
+/// The file that tells of providers, where there is one; what it does not tell of.
+fn providers(config: &Config, findings: &mut Findings) {
+    let Some(path) = &config.node.providers else { return };
+    match wiring::providers_from_config(config) {
+        Ok(book) => {
+            let known = |by: Grouping| {
+                let count = book.values().filter(|facts| facts.group(by).is_some()).count();
+                format!("the {} of {count}", by.name())
+            };
+            let facts = Grouping::ALL.map(known).join(", ");
+            let loss = book.values().filter(|facts| facts.yearly_loss_ppm.is_some()).count();
+            let count = book.len();
+            let says = format!(
+                "{} tells of {count} providers: {facts}, the yearly loss of {loss}",
+                path.display()
+            );
+            findings.ok("providers", says);
+        }
+        Err(error) => findings.fail(
+            "providers",
+            error,
+            "write a table for each, such as [f01000] with country = \"DE\" below it",
+        ),
     }
 }
 
