@@ -38,6 +38,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("raas-client", vec!["raas-api-types", "raas-types", "raas-retrieval"]),
         ("raas-sim", [&["raas-types", "raas-core", "raas-runtime"][..], &PORTS].concat()),
         ("raas-devnet", vec!["raas-types", "raas-piece", "raas-retrieval"]),
+        ("raas-sim", [&["raas-types", "raas-core", "raas-runtime"][..], &PORTS].concat()),
     ];
     rows.into_iter().map(|(name, may)| (name, may.into_iter().collect())).collect()
 }

@@ -94,6 +94,7 @@ pub fn test_order(cid: Cid, id: &str) -> Order {
         exclude: BTreeSet::new(),
         prefer: BTreeSet::new(),
         bytes: None,
+        made: Vec::new(),
         created: ChainEpoch::new(1_000),
         state: OrderState::Intended,
     }

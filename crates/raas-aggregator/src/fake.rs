@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use cid::Cid;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, channel::oneshot};
 use raas_types::{
     AggregatorDeal, AggregatorName, DealId, EpochDelta, ListedDeal, Order, ProviderId,
     SegmentProof, Ticket,
@@ -87,6 +87,13 @@ pub struct FakeAggregator {
     state: Arc<Mutex<State>>,
 }
 
+/// A question that is not answered until this is dropped.
+#[derive(Debug)]
+#[must_use = "it is answered when this is dropped"]
+pub struct Delay {
+    _until_dropped: oneshot::Sender<()>,
+}
+
 struct State {
     capabilities: Capabilities,
     book: Book,
@@ -95,6 +102,7 @@ struct State {
     answers: VecDeque<Answer>,
     down: bool,
     cannot_tell: bool,
+    delayed: Option<oneshot::Receiver<()>>,
     calls: Calls,
     orders: Vec<Order>,
     /// Data it has, and how many bytes.
@@ -129,6 +137,7 @@ impl FakeAggregator {
             answers: VecDeque::new(),
             down: false,
             cannot_tell: false,
+            delayed: None,
             calls: Calls::default(),
             orders: Vec::new(),
             files: BTreeMap::new(),
@@ -176,6 +185,14 @@ impl FakeAggregator {
     /// Whether `find` answers [`Found::CannotTell`], whatever it knows.
     pub fn set_cannot_tell(&self, on: bool) {
         self.lock().cannot_tell = on;
+    }
+
+    /// The next question for deals is answered when what this returns is dropped, and no other waits for
+    /// it: as if who asks stood still meanwhile.
+    pub fn delay_next(&self) -> Delay {
+        let (sender, receiver) = oneshot::channel();
+        self.lock().delayed = Some(receiver);
+        Delay { _until_dropped: sender }
     }
 
     /// The aggregator has this data already, and asks nobody for it.
@@ -307,7 +324,15 @@ impl Aggregator for FakeAggregator {
     }
 
     async fn deals(&self, cid: &Cid) -> Result<Vec<AggregatorDeal>> {
-        self.lock().calls.deals += 1;
+        let delayed = {
+            let mut state = self.lock();
+            state.calls.deals += 1;
+            state.delayed.take()
+        };
+        if let Some(delayed) = delayed {
+            // Nothing is ever sent: it ends when the sender is dropped.
+            let _ = delayed.await;
+        }
         let state = self.up()?;
         let size = state.files.get(cid).copied().unwrap_or(0);
         Ok(state.book.deals(cid, state.capabilities.proofs.then_some(size)))

@@ -17,7 +17,7 @@ mod payload;
 pub mod conformance;
 
 pub use error::{Error, Result};
-pub use fake::{Answer, Calls, DealIds, FakeAggregator};
+pub use fake::{Answer, Calls, DealIds, Delay, FakeAggregator};
 #[cfg(feature = "mock")]
 pub use mock::MockAggregator;
 pub use payload::BytesPayload;

@@ -115,8 +115,11 @@ pub struct OrderView {
     pub created: i64,
     /// `intended`, `sending`, `sent`, `landed`, `withdrawn` or `failed`.
     pub state: String,
-    /// The deal that came of it.
+    /// The deal that it has landed as; of several the last.
     pub deal: Option<u64>,
+    /// All deals that came of it so far.
+    #[serde(default)]
+    pub deals: Vec<u64>,
     /// Why it failed.
     pub reason: Option<String>,
 }

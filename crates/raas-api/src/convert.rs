@@ -116,6 +116,7 @@ fn order(order: &Order) -> OrderView {
         created: order.created.get(),
         state: state.to_owned(),
         deal,
+        deals: order.deals().map(|listed| listed.deal.get()).collect(),
         reason,
     }
 }

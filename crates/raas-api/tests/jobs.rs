@@ -361,6 +361,7 @@ fn history(job: &JobId) -> Change {
         exclude: BTreeSet::new(),
         prefer: BTreeSet::new(),
         bytes: None,
+        made: Vec::new(),
         created: epoch(500 + i),
         state,
     };

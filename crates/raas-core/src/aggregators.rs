@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use raas_types::{ChainEpoch, DealId, EpochDelta, Order, OrderState};
 
-use crate::{AggregatorView, Observation, Reason};
+use crate::{AggregatorView, Observation, Reason, slots::count_of};
 
 /// After this many fruitless orders in a row the target is called unreachable.
 pub const FRUITLESS_LIMIT: u32 = 2;
@@ -126,11 +126,18 @@ pub(crate) fn copies(order: &Order, seen: &Observation) -> u32 {
     view.map_or(1, |a| a.copies.max(1))
 }
 
+/// How many deals an outstanding order will make yet: one at the least, or it would have landed.
+pub(crate) fn expected_of(order: &Order, seen: &Observation) -> u32 {
+    copies(order, seen).saturating_sub(count_of(order.made.len())).max(1)
+}
+
 /// When the order turned out to have brought nothing; `None` if it brought something or may yet.
 fn fruitless_since(order: &Order, useless: &BTreeSet<DealId>) -> Option<ChainEpoch> {
     match &order.state {
         OrderState::Failed { at, .. } => Some(*at),
-        OrderState::Landed { deal, at, .. } if useless.contains(deal) => Some(*at),
+        OrderState::Landed { at, .. } if order.deals().all(|d| useless.contains(&d.deal)) => {
+            Some(*at)
+        }
         _ => None,
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use raas_types::{
-    Cause, ChainEpoch, DealId, EpochDelta, Grouping, OrderState, Placement, ProviderBook,
+    Cause, ChainEpoch, DealId, EpochDelta, Grouping, Order, OrderState, Placement, ProviderBook,
     ProviderId, Verdict,
 };
 
@@ -107,12 +107,11 @@ pub(crate) fn choice(
 /// The providers with whom orders came to nothing a short while ago.
 fn cooling(seen: &Observation, useless: &BTreeSet<DealId>) -> impl Iterator<Item = ProviderId> {
     let since = |at: ChainEpoch| seen.at.since(at) < COOLING;
-    seen.orders.iter().filter_map(move |order| match order.state {
-        OrderState::Landed { deal, provider, at } if useless.contains(&deal) && since(at) => {
-            Some(provider)
-        }
-        _ => None,
-    })
+    let lately = seen
+        .orders
+        .iter()
+        .filter(move |order| matches!(order.state, OrderState::Landed { at, .. } if since(at)));
+    lately.flat_map(Order::deals).filter(|d| useless.contains(&d.deal)).map(|d| d.provider)
 }
 
 /// The caps that cannot be checked, for want of facts about these replicas.

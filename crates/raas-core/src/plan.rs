@@ -223,9 +223,9 @@ impl Draft<'_> {
             rest = rest.get(usize::try_from(copies).unwrap_or(usize::MAX)..).unwrap_or_default();
             orders.push((pick, *cause));
         }
-        // Bytes are fetched only for someone who would take them; and while they are awaited,
-        // nobody is busy with an order of this plan.
-        if orders.is_empty() || self.has_bytes() {
+        // While bytes are awaited, nobody is busy with an order of this plan.
+        let wants_bytes = !orders.is_empty() || is_going(slots);
+        if !wants_bytes || self.has_bytes() || orders.is_empty() {
             self.reasons.extend(refusals);
             self.order(orders, slots, &useless);
         }
@@ -271,6 +271,14 @@ impl Draft<'_> {
             self.steps.push(Step::Order { aggregator, cause, exclude, prefer, urgency });
         }
     }
+}
+
+/// Whether a copy of our own may soon be the last one: no replica is proven that will last, and no deal is
+/// on its way. The bytes then are fetched while they can be had, though nobody takes an order now; else
+/// they are fetched only for someone who would take them.
+fn is_going(slots: &Slots<'_>) -> bool {
+    let is_proven = |r: &&crate::Replica| matches!(r.verdict, Verdict::Active { .. });
+    slots.expected == 0 && !slots.lasting.iter().any(is_proven)
 }
 
 /// How many slots are held once `demands` are ordered: an old deal and its successor hold one.

@@ -40,13 +40,13 @@ impl<'a> Sorting<'a> {
     /// The orders that are outstanding, and no replica yet. The deals `spare` replace nothing.
     pub(crate) fn new(seen: &'a Observation, wanted: &'a Wanted, spare: &BTreeSet<DealId>) -> Self {
         let outstanding: Vec<_> = seen.orders.iter().filter(|o| o.is_outstanding()).collect();
-        let copies = outstanding.iter().map(|order| aggregators::copies(order, seen));
+        let expected = outstanding.iter().map(|order| aggregators::expected_of(order, seen));
         Self {
             at: seen.at,
             seen,
             wanted,
             succession: Succession::new(seen, wanted, spare),
-            expected: copies.fold(0, u32::saturating_add),
+            expected: expected.fold(0, u32::saturating_add),
             reasons: outstanding.iter().map(|o| outstanding_reason(o)).collect(),
             lasting: Vec::new(),
             ending: Vec::new(),
@@ -212,10 +212,14 @@ impl<'a> Sorting<'a> {
         for replica in self.holding() {
             on.entry(replica.provider).or_default().push(replica);
         }
+        // One that lives and lasts needs no successor of one beside it that ends.
+        let lasting: BTreeSet<DealId> =
+            self.lasting.iter().filter(|r| is_alive(r)).map(|r| r.deal).collect();
+        let lasts = |r: &Replica| lasting.contains(&r.deal);
         let (mut outdone, mut spare) = (BTreeSet::new(), BTreeSet::new());
         for replicas in on.values_mut() {
             replicas.sort_by_key(|r| r.deal);
-            let best = replicas.iter().max_by_key(|r| goodness(r)).map(|r| r.deal);
+            let best = replicas.iter().max_by_key(|r| (lasts(r), goodness(r))).map(|r| r.deal);
             outdone.extend(replicas.iter().map(|r| r.deal).filter(|deal| Some(*deal) != best));
             for Replica { deal, provider, .. } in replicas.iter().skip(1) {
                 spare.insert(*deal);

@@ -4,10 +4,12 @@
 
 mod world;
 
-use raas_core::{DataView, Reason, Replica, Step, Trouble, explain, plan};
+use raas_core::{
+    AggregatorView, DataView, Observation, Reason, Replica, Step, Trouble, explain, plan,
+};
 use raas_types::{
-    Cause, DealId, EpochDelta, FaultSince, OrderState, ProviderId, Repair, Replication,
-    SubmissionId, Terms, Unknown, Verdict, VerdictKind,
+    Cause, DealId, EpochDelta, FaultSince, ListedDeal, Order, OrderState, ProviderId, Repair,
+    Replication, SubmissionId, Terms, Unknown, Verdict, VerdictKind,
 };
 use world::*;
 
@@ -166,6 +168,33 @@ fn an_order_of_several_copies_holds_as_many_slots() {
     assert_eq!(causes(&job(3), &world), []);
     let short = [Cause::Replication];
     assert_eq!(causes(&job(4), &world), short);
+}
+
+#[test]
+fn an_order_of_several_copies_holds_a_slot_for_each_that_is_still_to_come() {
+    let mut world = seen(vec![active(1), active(2)]);
+    world.aggregators[0].copies = 2;
+    let made = vec![ListedDeal { deal: DealId::new(2), provider: provider(2) }];
+    world.orders = vec![Order { made, ..order(1, Cause::Replication, &keyed()) }];
+    assert_eq!(causes(&job(3), &world), [], "deal 2, and one to come");
+    let plan = plan(&job(4), &world);
+    assert!(plan.reasons.contains(&Reason::Missing { held: 3, target: 4 }), "{:?}", plan.reasons);
+}
+
+#[test]
+fn of_two_deals_on_one_provider_the_one_that_lasts_holds_the_slot() {
+    let pending = replica(2, Verdict::Pending { start: NOW + EpochDelta::DAY });
+    let old = || ending(1, EpochDelta::days(20));
+    for lasting in [pending, faulty(2, EpochDelta::HOUR), active(2)] {
+        let world = seen(vec![old(), beside(1, lasting.clone()), active(3)]);
+        assert_eq!(causes(&job(2), &world), [], "beside {lasting:?}");
+    }
+    // One that is not known to live is no reason to let the other one end.
+    let unconfirmed = Replica { confirmed: false, ..replica(2, Verdict::Terminated) };
+    for doubtful in [unknown(2), unconfirmed] {
+        let world = seen(vec![old(), beside(1, doubtful.clone()), active(3)]);
+        assert_eq!(causes(&job(2), &world), [renewal(1)], "beside {doubtful:?}");
+    }
 }
 
 #[test]
@@ -526,6 +555,29 @@ fn without_the_bytes_no_aggregator_is_called_busy() {
         let awaited = |r: &Reason| matches!(r, Reason::FetchFirst | Reason::AwaitingData { .. });
         assert!(plan.reasons.iter().any(awaited), "{:?}", plan.reasons);
     }
+}
+
+#[test]
+fn what_may_soon_be_the_last_copy_is_fetched_though_nobody_takes_an_order_now() {
+    let away = AggregatorView { unavailable_until: Some(NOW + EpochDelta::DAY), ..lighthouse() };
+    let world = |replicas| Observation {
+        aggregators: vec![away.clone()],
+        data: DataView::Elsewhere,
+        ..seen(replicas)
+    };
+    let soon = || ending(1, EpochDelta::days(20));
+    for going in [vec![], vec![soon()], vec![soon(), faulty(2, EpochDelta::HOUR), unknown(3)]] {
+        let plan = plan(&job(4), &world(going));
+        assert_eq!(plan.steps, [Step::Fetch], "{:?}", plan.reasons);
+        let unreachable = |r: &Reason| matches!(r, Reason::Unreachable { .. });
+        assert!(plan.reasons.iter().any(unreachable), "{:?}", plan.reasons);
+    }
+    for lasting in [vec![active(1)], vec![soon(), active(2)]] {
+        assert_eq!(plan(&job(4), &world(lasting)).steps, []);
+    }
+    let mut local = world(vec![soon()]);
+    local.data = DataView::Local;
+    assert_eq!(plan(&job(4), &local).steps, []);
 }
 
 #[test]

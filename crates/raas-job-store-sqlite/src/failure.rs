@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Exists(JobId),
     #[error("job {0} was changed meanwhile")]
     Stale(JobId),
+    #[error("the lease {0:?} was granted anew")]
+    LeaseLost(String),
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error("{action}: {source}")]
@@ -55,6 +57,7 @@ impl Failure {
         match self {
             Self::Exists(id) => Error::Exists(id),
             Self::Stale(id) => Error::Stale(id),
+            Self::LeaseLost(name) => Error::LeaseLost(name),
             Self::Io { .. } | Self::InUse | Self::Directory | Self::NoWal(_) | Self::Ended => {
                 Error::Unavailable(text)
             }

@@ -14,6 +14,7 @@
 //! The file is made readable by its owner alone. Its schema carries a version; an older one is
 //! brought up to date on opening, a newer one is refused and left as it is.
 
+mod changes;
 mod decisions;
 mod dossiers;
 mod failure;

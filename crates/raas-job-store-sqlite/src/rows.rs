@@ -41,6 +41,11 @@ pub(crate) fn first<T>(
     statement.query_row(params, |row| Ok(read(row))).optional()?.transpose()
 }
 
+/// Runs a statement; the number of rows it changed.
+pub(crate) fn execute(db: &Connection, sql: &str, row: impl rusqlite::Params) -> Result<usize> {
+    Ok(db.prepare_cached(sql)?.execute(row)?)
+}
+
 /// A job, from the columns that every selection of jobs gives.
 pub(crate) fn stored_job(row: &Row<'_>) -> Result<Versioned<StoredJob>> {
     let next_look: Option<i64> = column("job", row, 2)?;

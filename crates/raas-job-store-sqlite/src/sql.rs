@@ -102,6 +102,10 @@ pub(crate) const LEASE: &str = "INSERT INTO leases (name, owner, until, fence) \
      WHERE owner = excluded.owner OR until <= ?3 \
      RETURNING name, fence";
 
+/// The lease's name and fence, where this owner was the last to be granted it under this fence.
+pub(crate) const HELD_LEASE: &str =
+    "SELECT name, fence FROM leases WHERE name = ?1 AND owner = ?2 AND fence = ?3";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,25 +1,21 @@
 //! [`SqliteJobStore`]: the port's methods as statements.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use async_trait::async_trait;
 use cid::Cid;
 use raas_job_store::{
     Change, Decision, Dossier, DueJob, JobRecord, JobStore, Lease, Result, StoredJob, Versioned,
 };
-use raas_types::{
-    ChainEpoch, DealMemory, Job, JobId, Order, OrderId, Transaction, TransactionPurpose,
-    TransactionState, TxHash,
-};
+use raas_types::{ChainEpoch, DealMemory, Job, JobId, Order, OrderId, Transaction, TxHash};
 use rusqlite::{Connection, TransactionBehavior, params};
-use serde::Serialize;
 
 use crate::{
+    changes::{self, JobRow, Rows, json},
     decisions, dossiers,
     failure::{self, Failure},
     file::LockedFile,
-    packed,
-    rows::{body, due_job, first, list, memory, number, stored_job},
+    rows::{body, due_job, execute, first, list, memory, number, stored_job},
     schema, sql,
     worker::Worker,
 };
@@ -214,7 +210,7 @@ impl JobStore for SqliteJobStore {
         }
         // Written out here, so that the thread has nothing to do but to write.
         let rows = Rows::of(change).map_err(|failure| failure.at(self.path()))?;
-        self.worker.call(move |db| commit(db, &rows)).await
+        self.worker.call(move |db| changes::commit(db, &rows)).await
     }
 
     async fn lease(
@@ -251,146 +247,6 @@ fn due(
     Ok(jobs)
 }
 
-/// A change as it is written: what there is much of as rows, the rest as it is.
-struct Rows {
-    memories: Vec<MemoryRow>,
-    jobs: Vec<JobRow>,
-    rest: Change,
-}
-
-struct MemoryRow {
-    cid: Arc<str>,
-    deal: i64,
-    body: Vec<u8>,
-}
-
-struct JobRow {
-    id: JobId,
-    version: u64,
-    cid: String,
-    record: JobRecord,
-    body: String,
-}
-
-impl Rows {
-    fn of(change: &Change) -> failure::Result<Self> {
-        // Each by its name, so that none is forgotten when another is added.
-        let Change { memories, forget, orders, transactions, jobs, cursors, notes, decisions } =
-            change;
-        let rest = Change {
-            memories: Vec::new(),
-            forget: forget.clone(),
-            orders: orders.clone(),
-            transactions: transactions.clone(),
-            jobs: Vec::new(),
-            cursors: cursors.clone(),
-            notes: notes.clone(),
-            decisions: decisions.clone(),
-        };
-        let jobs = jobs.iter().map(JobRow::of).collect::<failure::Result<_>>()?;
-        let mut rows = Self { memories: Vec::with_capacity(memories.len()), jobs, rest };
-        // The memories of one CID stand together.
-        let mut last: Option<(Cid, Arc<str>)> = None;
-        for (cid, memory) in memories {
-            let text = match last.take() {
-                Some((of, text)) if of == *cid => text,
-                _ => cid.to_string().into(),
-            };
-            rows.memories.push(MemoryRow::of(Arc::clone(&text), memory)?);
-            last = Some((*cid, text));
-        }
-        Ok(rows)
-    }
-}
-
-impl MemoryRow {
-    fn of(cid: Arc<str>, memory: &DealMemory) -> failure::Result<Self> {
-        let deal = memory.listed.deal.get().cast_signed();
-        let body = packed::pack(memory).map_err(|reason| Failure::Row {
-            kind: "memory of",
-            key: cid.to_string(),
-            reason,
-        })?;
-        Ok(Self { cid, deal, body })
-    }
-}
-
-impl JobRow {
-    fn of(stored: &Versioned<StoredJob>) -> failure::Result<Self> {
-        let Versioned { value: StoredJob { job, record }, version } = stored;
-        Ok(Self {
-            id: job.id.clone(),
-            version: *version,
-            cid: job.cid.to_string(),
-            record: record.clone(),
-            body: json("job", job.id.as_str(), job)?,
-        })
-    }
-
-    fn update(&self, db: &Connection) -> failure::Result<u64> {
-        let row: &[&dyn rusqlite::ToSql] = params![
-            self.id.as_str(),
-            self.version.cast_signed(),
-            self.cid,
-            self.record.next_look.map(ChainEpoch::get),
-            self.record.submission.map(|id| id.0.cast_signed()),
-            self.record.last_plan,
-            self.body,
-        ];
-        if execute(db, sql::UPDATE_JOB_IN_PLACE, row)? == 0
-            && execute(db, sql::UPDATE_JOB, row)? == 0
-        {
-            return Err(Failure::Stale(self.id.clone()));
-        }
-        Ok(self.version + 1)
-    }
-}
-
-fn commit(db: &mut Connection, rows: &Rows) -> failure::Result<()> {
-    let Rows { memories, jobs, rest: change } = rows;
-    // Dropped without a commit, it is rolled back.
-    let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for MemoryRow { cid, deal, body } in memories {
-        execute(&db, sql::PUT_MEMORY, params![cid, deal, body])?;
-    }
-    for (cid, deal) in &change.forget {
-        execute(&db, sql::FORGET_MEMORY, params![cid.to_string(), deal.get().cast_signed()])?;
-    }
-    for order in &change.orders {
-        put_order(&db, order)?;
-    }
-    for transaction in &change.transactions {
-        put_transaction(&db, transaction)?;
-    }
-    for job in jobs {
-        job.update(&db)?;
-    }
-    for (name, value) in &change.cursors {
-        execute(&db, sql::PUT_CURSOR, params![name, value])?;
-    }
-    for (name, value) in &change.notes {
-        execute(&db, sql::PUT_NOTE, params![name, value])?;
-    }
-    decisions::append(&db, &change.decisions)?;
-    Ok(db.commit()?)
-}
-
-fn put_order(db: &Connection, order: &Order) -> failure::Result<()> {
-    let (id, cid) = (order.id.as_str(), order.cid.to_string());
-    let body = json("order", id, order)?;
-    let row = params![id, cid, order.created.get(), order.is_outstanding(), body];
-    execute(db, sql::PUT_ORDER, row).map(drop)
-}
-
-fn put_transaction(db: &Connection, transaction: &Transaction) -> failure::Result<()> {
-    let (TransactionPurpose::Submit { job } | TransactionPurpose::Complete { job, .. }) =
-        &transaction.purpose;
-    let open = transaction.state == TransactionState::Prepared;
-    let hash = &transaction.hash.0;
-    let body = json("transaction", hash, transaction)?;
-    execute(db, sql::PUT_TRANSACTION, params![hash, job.as_str(), open, body]).map(drop)
-}
-
 fn lease(db: &mut Connection, wanted: Lease, now: ChainEpoch) -> failure::Result<Option<Lease>> {
     // In a transaction, for an INSERT that answers rows reports a failed commit to nobody.
     let db = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -398,19 +254,6 @@ fn lease(db: &mut Connection, wanted: Lease, now: ChainEpoch) -> failure::Result
     let fence = first(&db, sql::LEASE, row, number("lease"))?;
     db.commit()?;
     Ok(fence.map(|fence| Lease { fence: fence.cast_unsigned(), ..wanted }))
-}
-
-/// Runs a statement; the number of rows it changed.
-fn execute(db: &Connection, sql: &str, row: impl rusqlite::Params) -> failure::Result<usize> {
-    Ok(db.prepare_cached(sql)?.execute(row)?)
-}
-
-fn json(kind: &'static str, key: &str, value: &impl Serialize) -> failure::Result<String> {
-    serde_json::to_string(value).map_err(|error| Failure::Row {
-        kind,
-        key: key.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 /// A limit as SQLite takes it. More rows than `i64::MAX` do not fit into its files.

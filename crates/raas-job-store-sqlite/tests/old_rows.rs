@@ -68,6 +68,7 @@ async fn rows_of_earlier_versions_are_read() {
             orders: vec![Order {
                 prefer: BTreeSet::new(),
                 bytes: None,
+                made: Vec::new(),
                 ..samples::order("order", cid, 100)
             }],
             transactions: vec![],

@@ -11,6 +11,11 @@ pub enum Error {
     /// Someone else wrote the job since it was read. Read it again and start over.
     #[error("job {0} was changed by someone else since it was read")]
     Stale(JobId),
+    /// The lease that the change was to be written under is not held any more: it was granted anew since,
+    /// and whoever holds it now may have written something else. Nothing that was decided under the old
+    /// one is to be done.
+    #[error("the lease {0:?} was granted anew since; what was decided under it is void")]
+    LeaseLost(String),
     /// The store cannot be used now: locked, full, unreachable. Try again later.
     #[error("the store cannot be used now: {0}")]
     Unavailable(String),

@@ -127,6 +127,9 @@ pub struct Lease {
 /// - A lease is granted when it is free, over at `now`, or already the same owner's; to nobody else.
 ///   Renewing one that is not over keeps its fence, any other grant raises it. It may be renewed to
 ///   an earlier end; one renewed until `now` is given up.
+/// - A change that names a lease is written only while that is the last grant of its name; else it is
+///   [`Error::LeaseLost`], and nothing changes. A lease that is over and was not granted anew will do:
+///   nobody has acted in its holder's place.
 /// - Of calls that run at the same time, the outcome is as if they ran one after the other. A call
 ///   that is dropped before it returns happens whole or not at all.
 ///
@@ -230,6 +233,9 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
 /// is both written and forgotten is forgotten, and of two writes to one key the later stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
+    /// The lease under which this is written: the same grant, whatever its end. `None` for what anyone
+    /// may write at any time.
+    pub lease: Option<Lease>,
     /// What is remembered of deals, by CID and deal id: inserted or replaced.
     pub memories: Vec<(Cid, DealMemory)>,
     /// Memories to forget.

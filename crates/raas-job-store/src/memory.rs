@@ -184,6 +184,7 @@ impl JobStore for MemoryJobStore {
 
     async fn commit(&self, change: &Change) -> Result<()> {
         let mut state = self.state();
+        state.check_lease(change.lease.as_ref())?;
         state.check_versions(&change.jobs)?;
         // Nothing can fail from here on.
         for (cid, memory) in &change.memories {
@@ -303,6 +304,16 @@ impl State {
     fn transactions_of(&self, job: &JobId) -> impl Iterator<Item = &Transaction> {
         let all = (job.clone(), 0)..=(job.clone(), usize::MAX);
         self.transactions_by_job.range(all).map(|(_, place)| &self.transactions[*place])
+    }
+
+    /// That this lease, where one is named, is the last grant of its name.
+    fn check_lease(&self, lease: Option<&Lease>) -> Result<()> {
+        let Some(lease) = lease else { return Ok(()) };
+        let held = self.leases.get(&lease.name);
+        match held.is_some_and(|held| held.owner == lease.owner && held.fence == lease.fence) {
+            true => Ok(()),
+            false => Err(Error::LeaseLost(lease.name.clone())),
+        }
     }
 
     /// That each of these writes, one after the other, replaces the version it names.

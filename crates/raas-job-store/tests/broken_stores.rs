@@ -85,6 +85,18 @@ async fn a_store_that_keeps_the_fence_is_rejected() {
 }
 
 #[tokio::test]
+#[should_panic(expected = "an old holder writes nothing")]
+async fn a_store_that_writes_under_any_lease_is_rejected() {
+    run(Flaw::WritesUnderAnyLease).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "a grant that lapsed and was followed by another is over")]
+async fn a_store_that_tells_grants_apart_by_owner_alone_is_rejected() {
+    run(Flaw::WritesUnderLapsedLeases).await;
+}
+
+#[tokio::test]
 #[should_panic(expected = "a look in progress must not overwrite a wake")]
 async fn a_store_that_overwrites_wakes_is_rejected() {
     run(Flaw::OverwritesWakes).await;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use raas_core::{Breaker, Sighting, Tripped};
+use raas_core::{Breaker, Sighting, Tripped, last_known};
 use raas_job_store::Change;
 use raas_types::{ChainEpoch, Tipset};
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ impl Node {
         // Plain data: serialising it cannot fail, and what is no note is left unread.
         let note = serde_json::to_vec(noted).unwrap_or_default();
         let change = Change { notes: vec![(NOTE.to_owned(), note)], ..Change::default() };
-        self.store().commit(&change).await
+        self.commit(change).await
     }
 
     fn alert_breaker(&self) {
@@ -138,7 +138,7 @@ impl Sightings {
                 let sighting = Sighting {
                     deal: after.listed.deal,
                     provider: after.listed.provider,
-                    before: before.last.as_ref().map(|(verdict, _)| verdict.kind()),
+                    before: last_known(before),
                     now: verdict.kind(),
                     endpoint: self.endpoint(&evidence.endpoint),
                 };

@@ -284,6 +284,7 @@ fn of_warning(warning: &TermWarning) -> Option<Obstacle> {
     let loosen = match warning {
         TermWarning::CapUnfillable { by, .. } => cap(*by),
         TermWarning::RenewalClamped { .. } => "renewal.threshold",
+        TermWarning::BudgetBelowOrder { .. } => "budget.deals_per_day",
         _ => return None,
     };
     Some(Obstacle { what: warning.to_string(), loosen: Some(loosen) })
@@ -300,7 +301,7 @@ fn of_reason(reason: &Reason) -> Option<Obstacle> {
         Reason::TargetUnreachable { .. } => Some("replication.target"),
         Reason::TooManyCopies { .. } => Some("replication.max"),
         Reason::DealsSpent { .. } => Some("budget.deals_per_day"),
-        Reason::BytesSpent { .. } => Some("budget.bytes_per_day"),
+        Reason::BytesSpent { .. } | Reason::SizeUnknown { .. } => Some("budget.bytes_per_day"),
         Reason::NoAggregator | Reason::BackingOff { .. } | Reason::Unreachable { .. } => {
             Some("aggregators")
         }
@@ -315,5 +316,17 @@ const fn cap(by: Grouping) -> &'static str {
         Grouping::Owner => "placement.per_owner",
         Grouping::Organisation => "placement.per_organisation",
         Grouping::Country => "placement.per_country",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_budget_stops_names_the_budget() {
+        let loosen = |reason: &Reason| of_reason(reason).and_then(|obstacle| obstacle.loosen);
+        let unknown = Reason::SizeUnknown { per_day: 1 };
+        assert_eq!(loosen(&unknown), Some("budget.bytes_per_day"));
     }
 }

@@ -2,6 +2,7 @@
 //! this node has already seen. What gets through is one final tipset, to which all reads of the
 //! pass are pinned.
 
+use raas_job_store::{Change, Lease};
 use raas_types::{ChainEpoch, EpochDelta, Tipset};
 use sha2::{Digest, Sha256};
 
@@ -26,8 +27,11 @@ const LEASE_NAME: &str = "pass";
 const LEASE: EpochDelta = EpochDelta::DAY;
 
 impl Node {
-    /// The tipset to pin a pass to and whom to read, or why there is none.
-    pub(crate) async fn select(&self, events: &mut Vec<Event>) -> Result<Selection, String> {
+    /// The tipset to pin a pass to, whom to read, and the lease to act under; or why there is none.
+    pub(crate) async fn select(
+        &self,
+        events: &mut Vec<Event>,
+    ) -> Result<(Selection, Lease), String> {
         let mark = self.cursor(NETWORK).await?;
         let last_pin = self.cursor(LAST_PIN).await?.map(ChainEpoch::new);
         let expected = Expectations {
@@ -40,6 +44,7 @@ impl Node {
         let selected = self.endpoints().select(&expected, events).await;
         self.alert_endpoints();
         let selection = selected?;
+        let lease = self.lease(&selection.pin).await?;
         let mut cursors = Vec::new();
         if mark.is_none() {
             cursors.push((NETWORK.to_owned(), mark_of(&selection.network)));
@@ -48,11 +53,10 @@ impl Node {
             cursors.push((LAST_PIN.to_owned(), selection.anchor.get()));
         }
         if !cursors.is_empty() {
-            let change = raas_job_store::Change { cursors, ..Default::default() };
+            let change = Change { lease: Some(lease.clone()), cursors, ..Change::default() };
             self.store().commit(&change).await.map_err(|e| e.to_string())?;
         }
-        self.lease(&selection.pin).await?;
-        Ok(selection)
+        Ok((selection, lease))
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<i64>, String> {
@@ -79,11 +83,11 @@ impl Node {
     }
 
     /// One node at a time works on a store.
-    async fn lease(&self, pin: &Tipset) -> Result<(), String> {
+    async fn lease(&self, pin: &Tipset) -> Result<Lease, String> {
         let until = pin.epoch + LEASE;
         let lease = self.store().lease(LEASE_NAME, &self.settings().name, pin.epoch, until).await;
         match lease {
-            Ok(Some(_)) => Ok(()),
+            Ok(Some(lease)) => Ok(lease),
             Ok(None) => Err("another node is working on this store".to_owned()),
             Err(error) => Err(error.to_string()),
         }

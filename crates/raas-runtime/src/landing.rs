@@ -82,9 +82,9 @@ impl Node {
             return Outcome::default();
         };
         match self.follow_as_it_is(id, pin).await {
-            Ok(None) => Outcome::default(),
-            Ok(Some(event)) => {
-                let mut outcome = Outcome::from(event);
+            Ok(events) if events.is_empty() => Outcome::default(),
+            Ok(events) => {
+                let mut outcome = Outcome { events, errors: Vec::new() };
                 if let Err(error) = self.wake_cid(&cid).await {
                     outcome.errors.push(format!("{cid}: {error}"));
                 }
@@ -97,14 +97,14 @@ impl Node {
     }
 
     /// Follows an order as it stands now; it may have come further since it was listed.
-    async fn follow_as_it_is(&self, id: &OrderId, pin: &Tipset) -> Result<Option<Event>, String> {
+    async fn follow_as_it_is(&self, id: &OrderId, pin: &Tipset) -> Result<Vec<Event>, String> {
         match self.store().order(id).await.map_err(|e| e.to_string())? {
             Some(order) if order.is_outstanding() => self.follow(order, pin).await,
-            _ => Ok(None),
+            _ => Ok(Vec::new()),
         }
     }
 
-    async fn follow(&self, mut order: Order, pin: &Tipset) -> Result<Option<Event>, String> {
+    async fn follow(&self, mut order: Order, pin: &Tipset) -> Result<Vec<Event>, String> {
         if order.state == OrderState::Intended {
             return self.withdraw_without_job(order, pin).await;
         }
@@ -128,13 +128,13 @@ impl Node {
                     order.state = OrderState::Intended;
                     self.keep(&order).await?;
                     self.wake_cid(&order.cid).await.map_err(|e| e.to_string())?;
-                    Ok(None)
+                    Ok(Vec::new())
                 }
                 // Its deals may tell.
                 Ok(Found::CannotTell) | Err(_) => self.landing(order, aggregator, pin).await,
             },
             OrderState::Sent { .. } => self.landing(order, aggregator, pin).await,
-            _ => Ok(None),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -144,22 +144,22 @@ impl Node {
         &self,
         mut order: Order,
         pin: &Tipset,
-    ) -> Result<Option<Event>, String> {
+    ) -> Result<Vec<Event>, String> {
         if self.store().jobs_of(&order.cid).await.map_err(|e| e.to_string())?.is_empty() {
             order.state = OrderState::Withdrawn { at: self.dated(pin) };
             self.keep(&order).await?;
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 
-    /// Whether a deal came of an order; when its time is up, it is given up.
+    /// Whether the deals of an order have come; when its time is up, those that did not are given up.
     async fn landing(
         &self,
         order: Order,
         aggregator: &dyn Aggregator,
         pin: &Tipset,
-    ) -> Result<Option<Event>, String> {
-        let Capabilities { latency, proofs, .. } = aggregator.capabilities();
+    ) -> Result<Vec<Event>, String> {
+        let Capabilities { latency, proofs, copies, .. } = aggregator.capabilities();
         let shown = match aggregator.deals(&order.cid).await {
             Ok(shown) => shown,
             Err(error) => return self.unanswered(order, latency, error.to_string(), pin).await,
@@ -173,12 +173,16 @@ impl Node {
         let mut fresh = self.fresh_deals(&order, shown, pin).await?;
         // The proof often comes after the deal, and without it the deal cannot be recorded.
         fresh.retain(|(_, proof)| proof.is_some() || !proofs || is_late);
-        match fresh.into_iter().next() {
-            Some((listed, proof)) => self.landed(order, listed, proof, pin).await.map(Some),
-            None if is_late => {
+        let missing = usize::try_from(copies.max(1)).unwrap_or(usize::MAX);
+        fresh.truncate(missing.saturating_sub(order.made.len()).max(1));
+        if !fresh.is_empty() {
+            return self.landed(order, fresh, missing, pin).await;
+        }
+        match is_late {
+            true => {
                 self.give_up(order, format!("no deal came of it by epoch {time_up}"), pin).await
             }
-            None => Ok(None),
+            false => Ok(Vec::new()),
         }
     }
 
@@ -195,22 +199,29 @@ impl Node {
         latency: EpochDelta,
         error: String,
         pin: &Tipset,
-    ) -> Result<Option<Event>, String> {
+    ) -> Result<Vec<Event>, String> {
         if self.dated(pin) < self.time_up(&order, latency.times(2)) {
             return Err(error);
         }
         self.give_up(order, error, pin).await
     }
 
+    /// Nothing more is expected of an order. If some of its deals came, that is what it has landed as.
     async fn give_up(
         &self,
         mut order: Order,
         reason: String,
         pin: &Tipset,
-    ) -> Result<Option<Event>, String> {
-        order.state = OrderState::Failed { reason: reason.clone(), at: self.dated(pin) };
+    ) -> Result<Vec<Event>, String> {
+        let at = self.dated(pin);
+        if let Some(ListedDeal { deal, provider }) = order.made.pop() {
+            order.state = OrderState::Landed { deal, provider, at };
+            self.keep(&order).await?;
+            return Ok(Vec::new());
+        }
+        order.state = OrderState::Failed { reason: reason.clone(), at };
         self.keep(&order).await?;
-        Ok(Some(Event::OrderFailed { cid: order.cid, order: order.id, reason }))
+        Ok(vec![Event::OrderFailed { cid: order.cid, order: order.id, reason }])
     }
 
     /// The deals that an aggregator shows and that came of no other order: only those that the
@@ -260,39 +271,43 @@ impl Node {
         }
     }
 
-    /// The deals that cannot have come of this order: those known before, and those that came of
-    /// others.
+    /// The deals that cannot have come of this order anew: those known before, and those that came of
+    /// it or others.
     async fn deals_taken(&self, order: &Order) -> Result<BTreeSet<DealId>, String> {
         let orders = self.store().orders_of(&order.cid).await.map_err(|e| e.to_string())?;
-        let by_others = orders.into_iter().filter_map(|other| match other.state {
-            OrderState::Landed { deal, .. } => Some(deal),
-            _ => None,
-        });
-        Ok(order.known_deals.iter().copied().chain(by_others).collect())
+        let came = orders.iter().flat_map(Order::deals).map(|listed| listed.deal);
+        Ok(order.known_deals.iter().copied().chain(came).collect())
     }
 
+    /// Keeps the deals that came of an order. With as many as it makes it has landed.
     async fn landed(
         &self,
         mut order: Order,
-        listed: ListedDeal,
-        proof: Option<SegmentProof>,
+        deals: Vec<(ListedDeal, Option<SegmentProof>)>,
+        makes: usize,
         pin: &Tipset,
-    ) -> Result<Event, String> {
-        let provenance = Provenance::Ordered {
-            order: order.id.clone(),
-            aggregator: order.aggregator.clone(),
-            replaces: order.cause.replaces(),
-        };
+    ) -> Result<Vec<Event>, String> {
         let heard = self.store().deal_memories(&order.cid).await.map_err(|e| e.to_string())?;
-        let memory = with_provenance(&heard, listed, provenance, proof, self.dated(pin));
-        let ListedDeal { deal, provider } = listed;
-        order.state = OrderState::Landed { deal, provider, at: self.dated(pin) };
-        let change = Change {
-            memories: vec![(order.cid, memory)],
-            orders: vec![order.clone()],
-            ..Change::default()
-        };
-        self.store().commit(&change).await.map_err(|e| e.to_string())?;
-        Ok(Event::Landed { cid: order.cid, order: order.id, deal, provider })
+        let (mut memories, mut events) = (Vec::new(), Vec::new());
+        for (listed, proof) in deals {
+            let provenance = Provenance::Ordered {
+                order: order.id.clone(),
+                aggregator: order.aggregator.clone(),
+                replaces: order.cause.replaces(),
+            };
+            let memory = with_provenance(&heard, listed, provenance, proof, self.dated(pin));
+            memories.push((order.cid, memory));
+            order.made.push(listed);
+            let ListedDeal { deal, provider } = listed;
+            events.push(Event::Landed { cid: order.cid, order: order.id.clone(), deal, provider });
+        }
+        if order.made.len() >= makes
+            && let Some(ListedDeal { deal, provider }) = order.made.pop()
+        {
+            order.state = OrderState::Landed { deal, provider, at: self.dated(pin) };
+        }
+        let change = Change { memories, orders: vec![order], ..Change::default() };
+        self.commit(change).await.map_err(|e| e.to_string())?;
+        Ok(events)
     }
 }

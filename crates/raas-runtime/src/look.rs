@@ -57,6 +57,11 @@ impl Look {
         Self { subject, plan, events, alerts, decision, change }
     }
 
+    /// Whether all that comes of it is what it leaves in the store.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.plan.steps.iter().all(|step| matches!(step, Step::NoteFound { .. }))
+    }
+
     /// Puts its orders off: others are more urgent, and so many may be outstanding.
     pub(crate) fn put_off(&mut self, most: usize) {
         let Plan { at, steps, reasons, next_look } = &mut self.plan;

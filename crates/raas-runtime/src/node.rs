@@ -10,7 +10,7 @@ use cid::Cid;
 use raas_aggregator::Aggregator;
 use raas_core::Breaker;
 use raas_deal_status::{DealRecorder, DealStatusSource};
-use raas_job_store::JobStore;
+use raas_job_store::{Change, JobStore, Lease};
 use raas_lotus::LotusChain;
 use raas_retrieval::{BlobStore, DataSource};
 use raas_types::{AggregatorName, ChainEpoch, OrderId, RpcUsage, Tipset};
@@ -40,6 +40,9 @@ pub(crate) struct Ports {
 #[derive(Clone, Debug)]
 pub struct Node {
     inner: Arc<Inner>,
+    /// What a pass and all that it starts write under: once another node was granted the store, nothing
+    /// of it is written any more. None where a client or an operator acts.
+    lease: Option<Arc<Lease>>,
 }
 
 #[derive(Debug)]
@@ -112,7 +115,12 @@ impl Node {
             providers,
             selected: Mutex::new(Err("the node has made no pass yet".to_owned())),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), lease: None }
+    }
+
+    /// This node, acting under a lease.
+    fn under(&self, lease: Lease) -> Self {
+        Self { inner: Arc::clone(&self.inner), lease: Some(Arc::new(lease)) }
     }
 
     /// Runs passes until `shutdown`: on a period, or sooner when [`wake`](Self::wake) is called. A
@@ -146,14 +154,15 @@ impl Node {
         let before = self.rpc_usage();
         let mut events = Vec::new();
         let selected = self.select(&mut events).await;
-        locked(&self.inner.selected).clone_from(&selected);
+        let read = selected.as_ref().map(|(selection, _)| selection.clone());
+        *locked(&self.inner.selected) = read.map_err(Clone::clone);
         let mut report = PassReport::default();
         events.into_iter().for_each(|event| report.event(event));
         if let Err(error) = self.read_providers().await {
             report.error(error);
         }
         match selected {
-            Ok(selection) => self.pass_at(selection, &mut report).await,
+            Ok((selection, lease)) => self.under(lease).pass_at(selection, &mut report).await,
             Err(reason) => {
                 tracing::warn!(%reason, "the gate stays shut");
                 report.gated = Some(reason);
@@ -217,6 +226,12 @@ impl Node {
 
     pub(crate) fn store(&self) -> &dyn JobStore {
         self.inner.ports.store.as_ref()
+    }
+
+    /// Writes a change, under the lease that this acts under.
+    pub(crate) async fn commit(&self, change: Change) -> raas_job_store::Result<()> {
+        let lease = self.lease.as_deref().cloned();
+        self.store().commit(&Change { lease, ..change }).await
     }
 
     pub(crate) fn settings(&self) -> &Settings {

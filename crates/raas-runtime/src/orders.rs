@@ -106,6 +106,7 @@ impl Intent {
             exclude: self.exclude,
             prefer: self.prefer,
             bytes: None,
+            made: Vec::new(),
             created: at,
             state: OrderState::Intended,
         };
@@ -311,7 +312,7 @@ impl Node {
 
     pub(crate) async fn keep(&self, order: &Order) -> Result<(), String> {
         let change = Change { orders: vec![order.clone()], ..Change::default() };
-        self.store().commit(&change).await.map_err(|e| e.to_string())
+        self.commit(change).await.map_err(|e| e.to_string())
     }
 
     /// Remembers deals that an aggregator shows and that no order of ours explains, those that only
@@ -336,7 +337,7 @@ impl Node {
             (intent.cid, with_provenance(&heard, listed, provenance, proof, self.dated(pin)))
         };
         let memories = strangers.into_iter().map(remember).collect();
-        self.store().commit(&Change { memories, ..Change::default() }).await?;
+        self.commit(Change { memories, ..Change::default() }).await?;
         self.wake_cid(&intent.cid).await?;
         Ok(true)
     }

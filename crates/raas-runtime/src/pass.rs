@@ -1,8 +1,9 @@
 //! A pass over what is due: first all of it is seen, then money is spent on what is most urgent.
 //!
 //! ```text
-//! due ──> observe ──> plan ──┬── orders nothing ──> record ──> act
-//!          in batches        └── would order ─────> queue ──┐
+//! due ──> observe ──> plan ──┬── does nothing ────> record, beside the next batch
+//!          in batches        ├── orders nothing ──> record ──> act
+//!                            └── would order ─────> queue ──┐
 //!                                                           │ the breaker has seen it all
 //!          act <── record <── plan <── seen twice <─────────┘ most urgent first
 //! ```
@@ -10,6 +11,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, VecDeque},
+    slice::Chunks,
     sync::Arc,
 };
 
@@ -27,6 +29,7 @@ use crate::{
     orders::Intent,
     queue::{self, Queue},
     readings::Readings,
+    record::Recordings,
     selection::Selection,
     transactions::Writing,
     transfers::Claim,
@@ -39,9 +42,10 @@ const MAX_ROUNDS: usize = 10_000;
 /// Jobs of one round: 50 000 names of some 100 bytes are 5 MB.
 const ROUND: usize = 50_000;
 
-/// Batches that are observed ahead: while one is decided about, one asks for its deals and another for
-/// its sectors.
-const AHEAD: usize = 3;
+/// Batches that are observed ahead. While one is decided about and two are recorded, which takes a disk
+/// as long as an endpoint takes to answer, one asks for its deals, another for its sectors, and two more
+/// are ready to be decided about next. At 1024 CIDs of some 10 kB each the seven are 70 MB.
+const AHEAD: usize = 4;
 
 /// How far a pass has come.
 #[derive(Default)]
@@ -179,33 +183,50 @@ impl Node {
         let is_full = due.len() == limit;
         let looks = progress.next(due, report);
         let mut batches = looks.chunks(self.settings().batch.max(1));
-        let mut ahead = VecDeque::new();
+        let (mut ahead, mut recordings) = (VecDeque::new(), Recordings::default());
         loop {
             if ahead.is_empty() && readings.is_full() {
                 readings.forget();
             }
-            let more = if readings.is_full() { 0 } else { AHEAD - ahead.len() };
-            ahead.extend(batches.by_ref().take(more).map(|cids| {
-                // What someone works on is looked at when they are done: it stays due.
-                let claims = cids.iter().filter_map(|cid| self.claim(cid)).collect();
-                let (node, readings) = (self.clone(), Arc::clone(readings));
-                let looked = async move { node.look(claims, &readings).await };
-                AbortOnDropHandle::new(tokio::spawn(looked))
-            }));
+            self.look_ahead(&mut batches, &mut ahead, readings);
             let Some(next) = ahead.pop_front() else { break };
-            match next.await {
+            let looked = next.await;
+            // Its place is taken at once: nothing that is done about it keeps an endpoint idle.
+            self.look_ahead(&mut batches, &mut ahead, readings);
+            match looked {
                 Ok(Looks { looks, read, errors }) => {
                     report.cids += looks.len() as u64;
                     report.read(read);
                     errors.into_iter().for_each(|error| report.error(error));
                     let rest = self.gather(looks, pin, readings, gathered, report).await;
+                    let (idle, rest) = rest.into_iter().partition(Look::is_idle);
+                    self.record_beside(idle, pin, &mut recordings, report).await;
                     self.act(rest, pin, report).await;
                     progress.queued.extend(gathered.queue.cids());
                 }
                 Err(error) => report.error(format!("a batch was not observed: {error}")),
             }
         }
+        // What is due is asked for again, and money spent, when all of it is durable.
+        recordings.finish(report).await;
         Ok(!looks.is_empty() || is_full)
+    }
+
+    /// Begins to look at the next batches, as far as there is room for them.
+    fn look_ahead(
+        &self,
+        batches: &mut Chunks<'_, Cid>,
+        ahead: &mut VecDeque<AbortOnDropHandle<Looks>>,
+        readings: &Arc<Readings>,
+    ) {
+        let more = if readings.is_full() { 0 } else { AHEAD - ahead.len() };
+        ahead.extend(batches.take(more).map(|cids| {
+            // What someone works on is looked at when they are done: it stays due.
+            let claims = cids.iter().filter_map(|cid| self.claim(cid)).collect();
+            let (node, readings) = (self.clone(), Arc::clone(readings));
+            let looked = async move { node.look(claims, &readings).await };
+            AbortOnDropHandle::new(tokio::spawn(looked))
+        }));
     }
 
     /// Observes and plans a batch of CIDs, and changes nothing yet.
@@ -286,9 +307,9 @@ impl Node {
         let since = self.next_transfer();
         let (mut intents, mut writings) = (Vec::new(), Vec::new());
         let mut used = Vec::with_capacity(looks.len());
-        for Look { subject, plan, .. } in self.record(looks, pin, report).await {
-            // It is told once.
-            self.fetched().remove(&subject.cid);
+        let looks = self.record(looks, pin, report).await;
+        self.forget_fetched(&looks);
+        for Look { subject, plan, .. } in looks {
             intents.extend(Intent::of(&subject, &plan));
             writings.extend(Writing::of(&subject, &plan));
             if plan.steps.contains(&Step::Fetch) {

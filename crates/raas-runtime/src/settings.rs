@@ -21,7 +21,7 @@ pub struct Settings {
     /// The time between passes when nobody wakes the node.
     pub period: Duration,
     /// CIDs that are observed together. 1024 CIDs of 3 deals are 31 batches of 100 requests, enough to
-    /// keep 16 in flight; three times as many, some 10 kB each, are in memory: 30 MB.
+    /// keep 16 in flight; seven times as many, some 10 kB each, are in memory: 70 MB.
     pub batch: usize,
     /// When more of the world seems to die at once than is believed.
     pub breaker: BreakerLimits,

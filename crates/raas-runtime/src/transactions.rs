@@ -98,7 +98,7 @@ impl Node {
 
     async fn keep_transaction(&self, transaction: &Transaction) -> Result<(), String> {
         let change = Change { transactions: vec![transaction.clone()], ..Change::default() };
-        self.store().commit(&change).await.map_err(|e| e.to_string())
+        self.commit(change).await.map_err(|e| e.to_string())
     }
 
     /// Asks what became of every transaction under way; those in no block are sent again.
@@ -184,7 +184,7 @@ impl Node {
             stored.value.record.next_look = None;
             change.jobs.push(stored);
         }
-        self.store().commit(&change).await.map_err(|e| e.to_string())
+        self.commit(change).await.map_err(|e| e.to_string())
     }
 }
 

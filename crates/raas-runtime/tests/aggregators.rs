@@ -62,6 +62,71 @@ async fn a_deal_on_a_provider_that_holds_the_data_is_not_counted_and_not_bought_
     assert!(world.says(&job, "target unreachable: 1 of 2").await, "{:?}", world.words(&job).await);
 }
 
+/// Makes two deals of every order.
+fn two_deals_an_order(name: &str) -> FakeAggregator {
+    let aggregator = FakeAggregator::with(name, Capabilities { copies: 2, ..like_lighthouse() });
+    aggregator.repeats_make_deals(true);
+    aggregator.set_providers(providers(1000..1040));
+    aggregator
+}
+
+#[tokio::test]
+async fn an_order_of_several_deals_has_landed_when_all_of_them_are_there() {
+    let (mut world, cid, job) = world_of(vec![two_deals_an_order("double")], 4).await;
+    world.pass().await;
+    let landed = world.publish();
+    assert_eq!((landed.len(), world.submits()), (2, 1));
+    let [one, two] = landed[..] else { panic!("two deals") };
+    // The second of them is not on the chain yet.
+    let second = world.deal(two.deal);
+    world.chain.set_deal(two.deal, None);
+    world.advance(SOON);
+    world.pass().await;
+    let orders = world.orders(&cid).await;
+    assert_eq!((orders.len(), orders[0].made.clone()), (1, vec![one]), "{orders:?}");
+    assert!(orders[0].is_outstanding(), "{orders:?}");
+    assert!(world.says(&job, "2 of 4").await, "{:?}", world.words(&job).await);
+
+    world.set_deal(two.deal, second);
+    world.advance(SOON);
+    world.pass().await;
+    let orders = world.orders(&cid).await;
+    assert!(!orders[0].is_outstanding(), "{orders:?}");
+    assert_eq!(orders[0].deals().collect::<Vec<_>>(), [one, two]);
+    assert_eq!(orders.len(), 2, "the other two slots are ordered now: {orders:?}");
+    for listed in [one, two] {
+        world.activate(listed.deal);
+    }
+    world.settle_down(cid, 4).await;
+    assert_eq!(world.submits(), 2, "two orders of two deals for four slots");
+}
+
+#[tokio::test]
+async fn an_order_that_brings_fewer_deals_than_promised_lands_as_those_in_the_end() {
+    let (mut world, cid, _) = world_of(vec![two_deals_an_order("half")], 2).await;
+    world.pass().await;
+    let landed = world.land();
+    let [one, two] = landed[..] else { panic!("two deals") };
+    world.chain.set_deal(two.deal, None);
+    for _ in 0..2 {
+        world.advance(EpochDelta::DAY);
+        world.pass().await;
+        assert_eq!(world.submits(), 1, "the second deal may still come");
+    }
+    for _ in 0..14 {
+        world.advance(EpochDelta::DAY);
+        world.pass().await;
+    }
+    let first = world.orders(&cid).await.remove(0);
+    assert!(
+        matches!(first.state, OrderState::Landed { deal, .. } if deal == one.deal),
+        "{first:?}"
+    );
+    assert_eq!(first.made, []);
+    let failed = |e: &Event| matches!(e, Event::OrderFailed { .. });
+    assert!(!world.events.iter().any(failed), "a deal came of it");
+}
+
 #[tokio::test]
 async fn where_the_first_aggregator_is_fruitless_the_second_is_used() {
     let second = lighthouse("second");
@@ -211,6 +276,7 @@ async fn shown(proofs: bool) -> (World, Cid, JobId) {
         exclude: BTreeSet::new(),
         prefer: BTreeSet::new(),
         bytes: None,
+        made: Vec::new(),
         created: START,
         state: OrderState::Sending,
     };

@@ -6,8 +6,9 @@
 mod world;
 
 use raas_core::BreakerLimits;
+use raas_lotus::FakeFault;
 use raas_runtime::{AlertCode, Event};
-use raas_types::{Cid, DealId, EpochDelta};
+use raas_types::{Cid, DealId, EpochDelta, VerdictKind};
 use world::*;
 
 /// CIDs with a satisfied job of three replicas each, and all their deals.
@@ -61,6 +62,34 @@ async fn a_mass_loss_stops_spending_until_an_operator_has_looked() {
         world.live(SOON).await;
     }
     assert_eq!(world.submits(), submits + 6, "what was lost is made anew, once each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mass_loss_behind_answers_that_failed_stops_spending_too() {
+    let (mut world, kept, deals) = keeping(FOUR).await;
+    let submits = world.submits();
+    for deal in &deals[..6] {
+        world.chain.fail(FakeFault::Deal(*deal));
+    }
+    world.live(EpochDelta::DAY).await;
+    for cid in &kept {
+        let verdicts = world.verdicts(cid).await;
+        let failed = verdicts.iter().filter(|(deal, _)| deals[..6].contains(&DealId::new(**deal)));
+        assert!(failed.into_iter().all(|(_, verdict)| *verdict == VerdictKind::Unknown));
+    }
+    for deal in &deals[..6] {
+        world.terminate(*deal);
+        world.chain.heal(FakeFault::Deal(*deal));
+    }
+    world.live(EpochDelta::HOUR).await;
+    assert!(
+        world.node().spending_stopped().is_some(),
+        "they were proven when last they were known"
+    );
+    for _ in 0..5 {
+        world.live(SOON).await;
+    }
+    assert_eq!(world.submits(), submits, "nothing is ordered");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ mod world;
 
 use std::sync::Arc;
 
+use raas_aggregator::{Capabilities, FakeAggregator};
 use raas_core::{BreakerLimits, Reason, Step, TermWarning};
 use raas_job_store::JobStore;
 use raas_lotus::FakeFault;
@@ -171,6 +172,19 @@ async fn caps_that_cannot_be_filled_name_the_knob() {
     assert_eq!(loosens(&evaluation), ["placement.per_country", "placement"]);
     // The aggregator lets nobody choose.
     assert!(evaluation.cannot[1].what.starts_with("lighthouse lets nobody choose"));
+}
+
+#[tokio::test]
+async fn budgets_that_leave_no_room_for_an_order_name_the_knob() {
+    let double = FakeAggregator::with("double", Capabilities { copies: 2, ..like_lighthouse() });
+    let mut world = World::with(vec![double]);
+    let cid = world.store_file(b"dear").await;
+    world.pass().await;
+    let deals = Budget { deals_per_day: Some(1), bytes_per_day: None };
+    let evaluation = evaluate(&mut world, cid, Terms { budget: deals, ..terms(2) }).await;
+    let warned = |w: &TermWarning| matches!(w, TermWarning::BudgetBelowOrder { copies: 2, .. });
+    assert!(evaluation.warnings.iter().any(warned), "{evaluation:?}");
+    assert!(loosens(&evaluation).contains(&"budget.deals_per_day"), "{evaluation:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use raas_lotus::FakeFault;
 use raas_runtime::{Event, PassReport};
 use raas_types::{Cid, EpochDelta, Network};
@@ -98,6 +100,31 @@ async fn another_node_over_the_same_store_waits_until_the_first_is_gone_for_a_da
     assert_eq!(report.gated.as_deref(), Some("another node is working on this store"));
     world.advance(EpochDelta::DAY);
     assert_eq!(world.pass().await.gated, None);
+}
+
+#[tokio::test]
+async fn a_node_that_stood_still_while_another_took_over_orders_nothing() {
+    let (mut world, cid) = due().await;
+    world.settings.transfer_wait = Duration::from_millis(20);
+    let still = world.aggregators[0].delay_next();
+    let first = world.node();
+    first.pass().await;
+    assert_eq!(world.orders(&cid).await, [], "it is asked before anything is ordered");
+
+    world.settings.name = "another".to_owned();
+    world.restart();
+    world.advance(EpochDelta::DAY);
+    assert_eq!(world.pass().await.gated, None);
+    let ordered = world.orders(&cid).await;
+    assert_eq!((ordered.len(), world.submits()), (1, 1));
+
+    drop(still);
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    first.run(stop).await;
+    assert_eq!(world.submits(), 1, "what the first had in hand is void");
+    assert_eq!(world.orders(&cid).await, ordered);
+    assert!(world.pass().await.gated.is_none(), "the lease is still the other's");
 }
 
 #[tokio::test]

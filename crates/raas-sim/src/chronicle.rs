@@ -16,6 +16,7 @@ pub(crate) struct Chronicle {
     line: String,
     focus: Option<usize>,
     story: Vec<String>,
+    explained: String,
 }
 
 impl Chronicle {
@@ -29,6 +30,22 @@ impl Chronicle {
         self.write(at, Some(datum), what);
         if self.focus == Some(datum) {
             self.keep();
+        }
+    }
+
+    /// Adds to a story about one piece of data what nobody told but explains the rest, unless it is what was
+    /// added last. It is no part of the digest.
+    pub(crate) fn explain(&mut self, at: ChainEpoch, datum: usize, why: impl FnOnce() -> String) {
+        if self.focus != Some(datum) {
+            return;
+        }
+        let why = why();
+        if self.explained != why {
+            self.line.clear();
+            // Writing into memory does not fail.
+            let _ = write!(self.line, "{at} data {datum}: {why}");
+            self.keep();
+            self.explained = why;
         }
     }
 

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::Serialize;
 
+use crate::Plant;
+
 /// What is to be simulated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -18,10 +20,18 @@ pub struct Options {
     /// Of these only the one with this number is registered: to make a story short. The world is the
     /// same.
     pub only_job: Option<usize>,
+    /// How many days before its end a deal is to be renewed, by every job that asks for renewal; without
+    /// it jobs differ.
+    pub renewal_days: Option<u32>,
     /// Who keeps the data alive.
     pub policy: Policy,
     /// Troubles that do not come.
     pub without: Troubles,
+    /// The bug that this node has: to test the simulator.
+    pub plant: Option<Plant>,
+    /// Whether a world goes on to its end although a promise was broken, and no story is told: to
+    /// compare policies over the same time.
+    pub to_the_end: bool,
 }
 
 impl Default for Options {
@@ -32,8 +42,11 @@ impl Default for Options {
             years: 1.0,
             jobs: 20,
             only_job: None,
+            renewal_days: None,
             policy: Policy::Ours,
             without: Troubles::default(),
+            plant: None,
+            to_the_end: false,
         }
     }
 }
@@ -48,11 +61,17 @@ impl Options {
         if let Some(job) = self.only_job {
             command.push_str(&format!(" --only-job {job}"));
         }
+        if let Some(days) = self.renewal_days {
+            command.push_str(&format!(" --renewal-days {days}"));
+        }
         if self.policy != Policy::Ours {
             command.push_str(&format!(" --policy {}", self.policy.name()));
         }
         if !self.without.0.is_empty() {
             command.push_str(&format!(" --without {}", self.without));
+        }
+        if let Some(plant) = self.plant {
+            command.push_str(&format!(" --plant {}", plant.name()));
         }
         command
     }
@@ -64,16 +83,32 @@ impl Options {
 pub enum Policy {
     /// This node, as it is.
     Ours,
+    /// The rules of the RaaS starter kit.
+    Kit,
+    /// The rules of Powergate.
+    Powergate,
+    /// The rules of RIBS.
+    Ribs,
+    /// The rules of IPFS Cluster.
+    IpfsCluster,
+    /// The rules of Spade.
+    Spade,
 }
 
 impl Policy {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Ours];
+    pub const ALL: [Self; 6] =
+        [Self::Ours, Self::Kit, Self::Powergate, Self::Ribs, Self::IpfsCluster, Self::Spade];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::Kit => "kit",
+            Self::Powergate => "powergate",
+            Self::Ribs => "ribs",
+            Self::IpfsCluster => "ipfs-cluster",
+            Self::Spade => "spade",
         }
     }
 }
@@ -199,7 +234,10 @@ mod tests {
         let usual = Options::default().command(7);
         assert!(usual.ends_with("-- --first-seed 7 --seeds 1 --years 1 --jobs 20"), "{usual}");
         let without = "crashes".parse().expect("a kind");
-        let odd = Options { only_job: Some(3), without, ..Options::default() }.command(7);
-        assert!(odd.ends_with("--jobs 20 --only-job 3 --without crashes"), "{odd}");
+        let odd = Options { only_job: Some(3), without, ..Options::default() };
+        let command = odd.command(7);
+        assert!(command.ends_with("--jobs 20 --only-job 3 --without crashes"), "{command}");
+        let planted = Options { plant: Some(Plant::Wavers), ..odd }.command(7);
+        assert!(planted.ends_with("--without crashes --plant wavers"), "{planted}");
     }
 }

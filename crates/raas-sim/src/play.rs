@@ -5,8 +5,15 @@ use std::path::PathBuf;
 use raas_types::EpochDelta;
 
 use crate::{
-    Violation, chronicle::Chronicle, invariants::Watch, keeper::keeper, options::Options,
-    ports::Scene, tally::Tally, world::World,
+    Violation,
+    chronicle::Chronicle,
+    invariants::Watch,
+    keeper::keeper,
+    ledger::Ledger,
+    options::{Options, Policy},
+    ports::Scene,
+    tally::Tally,
+    world::World,
 };
 
 /// How a seed went.
@@ -23,8 +30,9 @@ pub(crate) struct Played {
 /// Plays a seed until its end, or until a promise is broken.
 pub(crate) fn play(options: &Options, seed: u64, chronicle: Chronicle) -> Played {
     let scene = Scene::new(World::new(options, seed, chronicle), Watch::default());
+    let mut ledger = Ledger::new(&scene.world());
     let place = tempfile::tempdir_in(scratch()).expect("a temporary directory");
-    let mut keeper = keeper(options.policy, &scene, place.path());
+    let mut keeper = keeper(options, &scene, place.path());
     let mut next = scene.world().now + EpochDelta::new(1);
     loop {
         let end = scene.world().end;
@@ -35,8 +43,12 @@ pub(crate) fn play(options: &Options, seed: u64, chronicle: Chronicle) -> Played
         }
         let world = &mut *scene.world();
         let mut watch = scene.watch();
-        watch.look_around(world);
-        if is_over || !watch.violations().is_empty() {
+        // The promises are ours alone; what became of the data is counted the same for all.
+        if options.policy == Policy::Ours {
+            watch.look_around(world);
+        }
+        ledger.look_around(world);
+        if is_over || (!options.to_the_end && !watch.violations().is_empty()) {
             break;
         }
     }
@@ -48,6 +60,7 @@ pub(crate) fn play(options: &Options, seed: u64, chronicle: Chronicle) -> Played
         let words = format_args!("BROKEN: {}: {}", violation.invariant.promise(), violation.words);
         world.chronicle.tell(violation.at, violation.datum, words);
     }
+    ledger.close(&mut world.tally);
     world.tally.broken_invariants = watch.violations().len() as u64;
     Played {
         tally: world.tally.clone(),
@@ -55,6 +68,12 @@ pub(crate) fn play(options: &Options, seed: u64, chronicle: Chronicle) -> Played
         violations: watch.violations().to_vec(),
         story: readable(world),
     }
+}
+
+/// What happened to one piece of data in the first seed, until its end, in words.
+pub fn tell(options: &Options, datum: usize) -> Vec<String> {
+    let options = Options { to_the_end: true, ..options.clone() };
+    play(&options, options.first_seed, Chronicle::about(datum)).story
 }
 
 /// The story, with the data's long name cut out.

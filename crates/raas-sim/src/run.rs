@@ -98,7 +98,7 @@ pub fn run(options: &Options, mut progress: impl FnMut(u64, u64)) -> Outcome {
             progress(sum.taken, sum.broken.len() as u64);
         }
     });
-    let stories = sum.broken.iter().take(STORIES);
+    let stories = sum.broken.iter().take(if options.to_the_end { 0 } else { STORIES });
     let stories = stories.map(|(seed, violation)| shrink(options, *seed, violation)).collect();
     let hash: [u8; 32] = sum.hash.finalize().into();
     let history_hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();

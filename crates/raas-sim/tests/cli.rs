@@ -20,6 +20,9 @@ fn the_last_line_is_one_json_object_with_every_count() {
         "jobs",
         "passes",
         "orders",
+        "deals",
+        "needless_deals",
+        "job_days_below_target",
         "bytes",
         "faults_injected",
         "providers_died",
@@ -45,6 +48,7 @@ fn bad_input_is_told_and_exits_with_2() {
         (["--only-job", "20"], "--only-job is 20"),
         (["--without", "rain"], "no trouble \"rain\""),
         (["--policy", "theirs"], "no policy \"theirs\""),
+        (["--compare", "--policy=kit"], "cannot be used with"),
     ] {
         let output = sim(&arguments);
         let told = String::from_utf8_lossy(&output.stderr);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
-use crate::{AggregatorName, ChainEpoch, DealId, OrderId, ProviderId, SegmentProof};
+use crate::{AggregatorName, ChainEpoch, DealId, ListedDeal, OrderId, ProviderId, SegmentProof};
 
 /// Why an order is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +72,10 @@ pub struct Order {
     /// How many bytes are handed over: the size of the file. `None` until that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// The deals that came of it so far, where it makes several: all but the last, with which it has
+    /// landed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<ListedDeal>,
     /// The pinned epoch of the decision.
     pub created: ChainEpoch,
     /// How far it has come.
@@ -91,9 +95,9 @@ pub enum OrderState {
         /// Its answer.
         ticket: Ticket,
     },
-    /// A deal came of it.
+    /// A deal came of it, or as many as it makes.
     Landed {
-        /// The deal.
+        /// The deal; of several the last.
         deal: DealId,
         /// Its provider, as the aggregator names it.
         provider: ProviderId,
@@ -115,6 +119,15 @@ pub enum OrderState {
 }
 
 impl Order {
+    /// The deals that came of it, in the order in which they were seen.
+    pub fn deals(&self) -> impl Iterator<Item = ListedDeal> {
+        let last = match self.state {
+            OrderState::Landed { deal, provider, .. } => Some(ListedDeal { deal, provider }),
+            _ => None,
+        };
+        self.made.iter().copied().chain(last)
+    }
+
     /// Whether a deal may still come of it; it then holds a slot.
     pub const fn is_outstanding(&self) -> bool {
         matches!(self.state, OrderState::Intended | OrderState::Sending | OrderState::Sent { .. })

@@ -94,7 +94,11 @@ pub struct Placement {
 impl Placement {
     /// Whether any provider will do.
     pub fn is_free(&self) -> bool {
-        *self == Self::default()
+        // Each by its name, so that none is forgotten when another is added. Asked for every job in
+        // every plan: nothing is built to compare with.
+        let Self { per_owner, per_organisation, per_country, prefer, avoid, exclude } = self;
+        [per_owner, per_organisation, per_country].iter().all(|cap| cap.is_none())
+            && [prefer, avoid, exclude].iter().all(|providers| providers.is_empty())
     }
 
     /// The cap on replicas that are alike in one respect.
@@ -128,5 +132,27 @@ impl Budget {
     /// Whether there is no limit.
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placement_is_free_until_it_says_anything() {
+        assert!(Placement::default().is_free());
+        let some = BTreeSet::from([ProviderId::new(1000)]);
+        let wishes = [
+            Placement { per_owner: Some(1), ..Placement::default() },
+            Placement { per_organisation: Some(1), ..Placement::default() },
+            Placement { per_country: Some(0), ..Placement::default() },
+            Placement { prefer: some.clone(), ..Placement::default() },
+            Placement { avoid: some.clone(), ..Placement::default() },
+            Placement { exclude: some, ..Placement::default() },
+        ];
+        for wish in wishes {
+            assert!(!wish.is_free(), "{wish:?}");
+        }
     }
 }

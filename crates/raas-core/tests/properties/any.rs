@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use raas_core::{AggregatorView, JobView, Observation, Replica};
 use raas_types::{
-    AggregatorName, Budget, Cause, ChainEpoch, DealId, EpochDelta, FaultSince, Order, OrderState,
-    Placement, ProviderBook, ProviderFacts, ProviderId, Renewal, Repair, Replication, Terms,
-    Ticket, Trust, Unknown, Verdict,
+    AggregatorName, Budget, Cause, ChainEpoch, DealId, EpochDelta, FaultSince, ListedDeal, Order,
+    OrderState, Placement, ProviderBook, ProviderFacts, ProviderId, Renewal, Repair, Replication,
+    Terms, Ticket, Trust, Unknown, Verdict,
 };
 
 use crate::world::*;
@@ -183,10 +183,15 @@ pub(crate) fn any_order(n: u64) -> impl Strategy<Value = Order> {
     ];
     let bytes = prop::option::of(prop_oneof![4 => 0_u64..20, 1 => any::<u64>()]);
     let created = prop_oneof![2 => Just(NOW), 1 => any_epoch()];
-    (cause, state, any::<bool>(), bytes, created).prop_map(
-        move |(cause, state, has_keys, bytes, created)| {
+    let listed = (deal(), 0_u64..6).prop_map(|(deal, provider)| ListedDeal {
+        deal,
+        provider: ProviderId::new(1000 + provider),
+    });
+    let made = prop::collection::vec(listed, 0..3);
+    (cause, state, any::<bool>(), bytes, made, created).prop_map(
+        move |(cause, state, has_keys, bytes, made, created)| {
             let aggregator = if has_keys { keyed() } else { lighthouse() };
-            Order { state, bytes, created, ..order(n, cause, &aggregator) }
+            Order { state, bytes, made, created, ..order(n, cause, &aggregator) }
         },
     )
 }

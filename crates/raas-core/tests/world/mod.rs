@@ -126,6 +126,7 @@ pub(crate) fn order(n: u64, cause: Cause, aggregator: &AggregatorView) -> Order 
         exclude: BTreeSet::new(),
         prefer: BTreeSet::new(),
         bytes: None,
+        made: Vec::new(),
         created: NOW,
         state: OrderState::Sent { ticket: Ticket("ticket".to_owned()) },
     }

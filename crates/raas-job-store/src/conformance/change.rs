@@ -120,6 +120,7 @@ impl Before {
         let mut done = transaction("0x1", "a");
         done.state = TransactionState::Done { at: ChainEpoch::new(4), submission: None };
         Change {
+            lease: None,
             memories: vec![(cid(1), memory(2))],
             forget: vec![(cid(1), DealId::new(1))],
             orders: vec![settled, order("second", cid(1), 10)],

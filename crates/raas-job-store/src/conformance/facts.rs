@@ -177,6 +177,7 @@ pub async fn values_come_back_whole(store: &dyn JobStore) {
     };
     let raw = vec![170; 1 << 20];
     let change = Change {
+        lease: None,
         memories: vec![(data, samples::full_memory(u64::MAX, data))],
         orders: vec![big],
         transactions: vec![Transaction { raw: raw.clone(), ..transaction(ODD_TEXT, ODD_TEXT) }],

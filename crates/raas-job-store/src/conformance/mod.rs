@@ -23,6 +23,8 @@
 //! - answers a CID that is asked for twice once, leaves out those nobody knows, gives dossiers in an
 //!   order of its own or without their transactions;
 //! - grants a lease to two owners at once, or without raising the fence;
+//! - writes what was decided under a lease that someone else holds now, or that lapsed and was granted
+//!   anew;
 //! - wakes a job so that a look in progress overwrites it;
 //! - forgets orders with the job, or settled orders altogether;
 //! - gives decisions oldest first, those of other CIDs too, or from the page before;
@@ -93,6 +95,8 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn JobStore>) {
         lease::a_lease_has_one_owner_until_it_is_over,
         lease::a_fence_grows_with_every_new_grant,
         lease::leases_do_not_touch_each_other,
+        lease::a_change_under_a_lease_is_written_while_that_was_granted_last,
+        lease::a_change_under_a_lease_that_was_never_granted_is_refused,
         races::of_simultaneous_inserts_one_wins,
         races::of_simultaneous_updates_one_wins,
         races::no_retried_update_is_lost,

@@ -83,6 +83,7 @@ async fn fill(store: &dyn JobStore) -> Versioned<StoredJob> {
     first.version = store.update_job(&first).await.expect("the version read is current");
     let first = looked_at(&first, 90);
     let change = Change {
+        lease: None,
         memories: vec![(cid(1), samples::full_memory(4, cid(1))), (cid(2), samples::memory(4))],
         forget: vec![(cid(2), samples::memory(4).listed.deal)],
         orders: [samples::orders_of_every_state(cid(1)), vec![order("late", cid(2), 8)]].concat(),

@@ -59,6 +59,7 @@ pub fn order(id: &str, cid: Cid, created: i64) -> Order {
         exclude: BTreeSet::from([ProviderId::new(1_000)]),
         prefer: BTreeSet::from([ProviderId::new(1_001)]),
         bytes: Some(u64::MAX),
+        made: vec![ListedDeal { deal: DealId::new(9), provider: ProviderId::new(1_002) }],
         created: ChainEpoch::new(created),
         state: OrderState::Intended,
     }

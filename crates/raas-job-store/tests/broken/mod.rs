@@ -31,6 +31,8 @@ pub(crate) enum Flaw {
     DossiersWithoutTransactions,
     GrantsLeasesTwice,
     KeepsTheFence,
+    WritesUnderAnyLease,
+    WritesUnderLapsedLeases,
     OverwritesWakes,
     RemovesOrdersWithTheJob,
     ForgetsSettledOrders,
@@ -246,6 +248,14 @@ impl JobStore for Broken {
             Flaw::IgnoresVersionsInChanges => {
                 for stored in &mut change.jobs {
                     *stored = self.at_current_version(stored).await?;
+                }
+            }
+            Flaw::WritesUnderAnyLease => change.lease = None,
+            Flaw::WritesUnderLapsedLeases => {
+                if let Some(Lease { name, owner, until, .. }) = change.lease.clone() {
+                    let long_before = ChainEpoch::new(i64::MIN);
+                    let held = self.inner.lease(&name, &owner, long_before, until).await?;
+                    change.lease = held.or(change.lease);
                 }
             }
             Flaw::KeepsTheFirstNote => {

@@ -40,6 +40,11 @@ impl Watch {
         census.last_pass = Some(world.now);
     }
 
+    /// What a node was about is begun anew: nobody has been at work since.
+    pub(super) fn interrupted(&mut self) {
+        self.census.last_pass = None;
+    }
+
     /// Looks around, if it is a day since the last time.
     pub(crate) fn look_around(&mut self, world: &mut World) {
         if self.census.next.is_some_and(|next| world.now < next) {
@@ -72,6 +77,10 @@ impl Watch {
         if waited(need.below_min, world.now) {
             let words = format!("below min since {:?}, with nothing in the way", need.below_min);
             self.broken(Invariant::FilledBelowMin, world.now, datum, words);
+        } else if waited(need.below_target, world.now) {
+            let since = need.below_target;
+            let words = format!("below target since {since:?}, with nothing in the way");
+            self.broken(Invariant::FilledToTarget, world.now, datum, words);
         }
     }
 
@@ -123,7 +132,8 @@ impl Watch {
                 && !busy
         });
         let copies = &world.data[datum].copies;
-        let bytes = world.is_served(datum) || copies.iter().all(|copy| *copy);
+        let served = world.is_served(datum) && world.data[datum].withheld_until < now;
+        let bytes = served || copies.iter().all(|copy| *copy);
         attended
             && world.troubled_until.max(world.unattended_until) < now
             && willing
@@ -158,7 +168,7 @@ impl Watch {
         });
         let providers: std::collections::BTreeSet<_> = holding.map(|deal| deal.provider).collect();
         let under_way: u32 =
-            self.mirror.under_way(cid).map(|order| held::copies(world, order)).sum();
+            self.mirror.under_way(cid).map(|order| held::expected(world, order)).sum();
         providers.len() as u32 + under_way
     }
 }

@@ -2,7 +2,7 @@
 //! came of its own orders. Whatever else a node counts only makes it order less, so that more held here
 //! than wanted is more than wanted there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use raas_core::Wanted;
 use raas_types::{Cause, ChainEpoch, Cid, DealId, EpochDelta, Order};
@@ -36,6 +36,7 @@ impl Held {
     ) -> Self {
         let mut held = Self::default();
         let Some(datum) = world.datum_of(cid) else { return held };
+        let mut ending = BTreeMap::new();
         let ours = |deal: &&Deal| mirror.trail(cid, deal.id).is_some_and(|trail| trail.ordered);
         for deal in world.deals_of(datum).filter(ours) {
             // What lands on a provider that holds a live replica adds nothing, until that one is over;
@@ -52,18 +53,24 @@ impl Held {
                     held.lasting.insert(deal.provider);
                     held.lasting_deals.push(deal.id);
                 }
-                Place::Ending { first_half } => {
+                Place::Ending { first_half: false } => {}
+                Place::Ending { first_half: true } => {
                     let renewed =
                         mirror.orders_of(cid).any(|o| o.cause.replaces() == Some(deal.id));
-                    if first_half && !renewed {
-                        held.ending.insert(deal.provider);
-                    }
+                    // Of several on one provider the one that ends last holds the slot, and is renewed.
+                    let last = ending.entry(deal.provider).or_insert((deal.proposal.end, renewed));
+                    *last = (*last).max((deal.proposal.end, renewed));
                 }
                 Place::Nowhere => {}
             }
         }
-        let others = mirror.under_way(cid).filter(|order| but.is_none_or(|but| but.id != order.id));
-        held.under_way = others.map(|order| copies(world, order)).sum();
+        let unrenewed = ending.into_iter().filter(|(_, (_, renewed))| !renewed);
+        held.ending = unrenewed.map(|(provider, _)| provider).collect();
+        // Orders of one look may be taken in any order; each is to be needed after those before it.
+        let counts =
+            |order: &&Order| but.is_none_or(|but| but.id != order.id && !is_behind(order, but));
+        let others = mirror.under_way(cid).filter(counts);
+        held.under_way = others.map(|order| expected(world, order)).sum();
         held
     }
 
@@ -133,6 +140,17 @@ pub(crate) fn fault_since(
 pub(crate) fn copies(world: &World, order: &Order) -> u32 {
     let service = world.services.iter().find(|service| service.name == order.aggregator);
     service.map_or(1, |service| service.capabilities.copies)
+}
+
+/// How many deals are still to come of an order that is under way.
+pub(crate) fn expected(world: &World, order: &Order) -> u32 {
+    copies(world, order).saturating_sub(order.made.len() as u32).max(1)
+}
+
+/// Whether an order was decided at the same look as another, and stands behind it.
+fn is_behind(order: &Order, other: &Order) -> bool {
+    let number = |order: &Order| order.id.as_str().rsplit_once('-')?.1.parse::<u64>().ok();
+    order.created == other.created && number(order) > number(other)
 }
 
 /// Whether a deal may be renewed at an epoch: its window has begun.

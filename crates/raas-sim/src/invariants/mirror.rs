@@ -136,6 +136,11 @@ impl Mirror {
         combine(self.jobs_of(cid), &views, at)
     }
 
+    /// One job.
+    pub(crate) fn job(&self, id: &JobId) -> Option<&Job> {
+        self.jobs.get(id)
+    }
+
     pub(crate) fn order(&self, id: &OrderId) -> Option<&Order> {
         self.orders.get(id)
     }

@@ -8,17 +8,19 @@ mod mirror;
 mod money;
 mod orders;
 mod plans;
+mod sending;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use raas_job_store::Change;
-use raas_types::{ChainEpoch, Cid, Job, JobId, Order, OrderState};
+use raas_types::{ChainEpoch, Cid, EpochDelta, Job, JobId, Order, OrderState};
 
 use crate::world::World;
 use census::Census;
 use mirror::Mirror;
+use sending::Sending;
 
 pub(crate) use plans::Watched;
 
@@ -61,6 +63,7 @@ invariants! {
     TrackedToTheEnd "renewal is make-before-break: a deal is kept in sight while it lives",
     OneAtATime "one job, one look at a time, in one node or in many over one database",
     FilledBelowMin "below min: fill to target",
+    FilledToTarget "between min and target: fill when nothing more urgent waits",
     NothingSavableLost "no loss of savable data",
     MoneyBounded "money spent is bounded by need",
     SamePlan "same inputs, same plan",
@@ -69,6 +72,11 @@ invariants! {
     SpendingStops "when more of the world seems to die at once than is plausible, spending stops",
     NeverPanics "a failing job, provider or endpoint delays itself alone",
     NothingForged "nothing unverified is ever stored, nor handed on",
+    FinalOnly "every look is pinned to a tipset that is final",
+    OwnProvider "a slot is held on a provider of its own: who holds the data is left out of orders",
+    WaitedFor "an order that may have been taken is waited for, until a deal comes or its time is up",
+    AskedMoreRarely "who brings nothing is asked ever more rarely",
+    RecordedOnce "jobs are announced, and deals recorded, once",
 }
 
 /// A promise that was broken.
@@ -89,12 +97,16 @@ pub struct Violation {
 pub(crate) struct Watch {
     mirror: Mirror,
     census: Census,
+    sending: Sending,
     violations: Vec<Violation>,
-    /// Since when spending has stopped, by a node's own word.
-    stopped: Option<ChainEpoch>,
-    /// Orders that are being handed over, by data: the nodes that do.
-    handing_over: BTreeMap<Cid, usize>,
+    /// Orders that were taken since the last pass of their nodes: which node's, and of which data.
+    spent: Vec<(usize, usize, Order)>,
+    /// Orders that are being handed over, by data: the nodes that do, and since when.
+    handing_over: BTreeMap<Cid, (usize, ChainEpoch)>,
 }
+
+/// A connection over which nothing goes for an hour is gone.
+pub(crate) const CONNECTED: EpochDelta = EpochDelta::HOUR;
 
 impl Watch {
     /// What was broken so far.
@@ -132,7 +144,11 @@ impl Watch {
                 self.broken(Invariant::TrackedToTheEnd, world.now, datum, words);
             }
         }
+        for transaction in &change.transactions {
+            self.check_transaction(world, transaction);
+        }
         for order in &change.orders {
+            self.check_waiting(world, order);
             if let Some(datum) = world.datum_of(&order.cid) {
                 let Order { id, state, cause, created, .. } = order;
                 let now = world.now;
@@ -149,20 +165,32 @@ impl Watch {
         self.mirror.commit(world, node, change);
     }
 
-    /// Since when spending has stopped, by the word of the node that has just made a pass.
-    pub(crate) fn stopped(&mut self, since: Option<ChainEpoch>) {
-        self.stopped = since;
+    /// Since when spending has stopped, by the word of a node that has just made a pass: whatever it
+    /// ordered in it, at a later tipset, it should not have.
+    pub(crate) fn stopped(&mut self, world: &World, node: usize, since: Option<ChainEpoch>) {
+        let (mine, others) =
+            std::mem::take(&mut self.spent).into_iter().partition(|(who, ..)| *who == node);
+        self.spent = others;
+        let mine: Vec<_> = mine;
+        for (_, datum, Order { id, created, .. }) in mine {
+            if let Some(since) = since.filter(|since| created > *since) {
+                let words = format!("order {id} of epoch {created}: spending stopped at {since}");
+                self.broken(Invariant::SpendingStops, world.now, datum, words);
+            }
+        }
     }
 
     /// A node begins to hand over an order.
     pub(crate) fn submitting(&mut self, world: &World, node: usize, order: &Order) {
         let Some(datum) = world.datum_of(&order.cid) else { return };
-        if let Some(other) = self.handing_over.insert(order.cid, node)
+        if let Some((other, since)) = self.handing_over.insert(order.cid, (node, world.now))
             && other != node
+            && world.now < since + CONNECTED
         {
             let words = format!("nodes {other} and {node} hand over orders at the same time");
             self.broken(Invariant::OneAtATime, world.now, datum, words);
         }
+        self.check_lease(world, datum, node);
         let kept = self.mirror.order(&order.id);
         if !kept.is_some_and(|kept| kept.state == OrderState::Sending && kept.cid == order.cid) {
             let words = format!("order {} is sent, and the store does not have it so", order.id);
@@ -172,14 +200,21 @@ impl Watch {
 
     /// It has been handed over, or not.
     pub(crate) fn submitted(&mut self, node: usize, order: &Order) {
-        if self.handing_over.get(&order.cid) == Some(&node) {
+        if self.handing_over.get(&order.cid).is_some_and(|(who, _)| *who == node) {
             self.handing_over.remove(&order.cid);
         }
     }
 
     /// A node is gone, and hands nothing over any more.
     pub(crate) fn died(&mut self, node: usize) {
-        self.handing_over.retain(|_, who| *who != node);
+        self.stopped_still(node);
+        self.spent.retain(|(who, ..)| *who != node);
+    }
+
+    /// A node stands still: its connections do not outlive that, and it hands nothing over any more.
+    pub(crate) fn stopped_still(&mut self, node: usize) {
+        self.handing_over.retain(|_, (who, _)| *who != node);
+        self.interrupted();
     }
 
     /// An aggregator was handed bytes.

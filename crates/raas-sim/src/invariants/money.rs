@@ -66,8 +66,12 @@ impl Watch {
         });
         let orders = self.mirror.orders_of(cid).map(|order| match &order.state {
             OrderState::Failed { .. } => u64::from(super::held::copies(world, order)),
-            // The deal that landed is not there any more.
-            OrderState::Landed { deal, .. } => u64::from(!world.deals.contains_key(deal)),
+            // Of several deals some never came; or one that did is not there any more.
+            OrderState::Landed { .. } => {
+                let copies = u64::from(super::held::copies(world, order));
+                let there = order.deals().filter(|listed| world.deals.contains_key(&listed.deal));
+                copies.saturating_sub(there.count() as u64)
+            }
             _ => 0,
         });
         slots + deals.sum::<u64>() + orders.sum::<u64>()

@@ -24,21 +24,20 @@ impl Watch {
             let words = format!("node {node} sends order {} again, which was taken", order.id);
             return self.broken(Invariant::SentOnce, world.now, datum, words);
         }
-        self.count_spending(world, datum, made);
         let at = order.created;
-        // While the store fails, nodes cannot tell each other.
-        if let Some(since) = self.stopped.filter(|since| at > *since)
-            && world.troubled_until < world.now
-        {
-            let words =
-                format!("order {} of epoch {at}: spending has stopped at {since}", order.id);
-            self.broken(Invariant::SpendingStops, world.now, datum, words);
-        }
+        self.spent.push((node, datum, order.clone()));
         let Some(wanted) = self.mirror.wanted(world, &order.cid, at) else {
             let words = format!("order {} is for nobody", order.id);
             return self.broken(Invariant::NothingWithoutNeed, world.now, datum, words);
         };
         let held = Held::at(world, &self.mirror, &order.cid, &wanted, at, Some(order));
+        // The most particular first: of several promises that are broken it says the most.
+        self.check_sending(world, datum, order, &held);
+        match order.cause {
+            Cause::Replication => {}
+            Cause::Repair { deal } => self.check_repair(world, datum, order, deal, wanted.repair),
+            Cause::Renewal { deal } => self.check_renewal(world, datum, order, deal, &wanted),
+        }
         let target = wanted.target.unwrap_or(0);
         let counted = if renews(order.cause) { held.for_good() } else { held.all() };
         if counted >= target {
@@ -51,11 +50,7 @@ impl Watch {
             let words = format!("order {} of epoch {at}: max {}, {held:?}", order.id, wanted.max);
             self.broken(Invariant::NeverAboveMax, world.now, datum, words);
         }
-        match order.cause {
-            Cause::Replication => {}
-            Cause::Repair { deal } => self.check_repair(world, datum, order, deal, wanted.repair),
-            Cause::Renewal { deal } => self.check_renewal(world, datum, order, deal, &wanted),
-        }
+        self.count_spending(world, datum, made);
     }
 
     fn check_repair(

@@ -25,6 +25,12 @@ impl fmt::Debug for Watched {
 impl Planner for Watched {
     fn plan(&self, jobs: &[JobView], seen: &Observation) -> Plan {
         let plan = self.inner.plan(jobs, seen);
+        {
+            let world = &mut *self.scene.world();
+            let (at, datum) = (world.now, world.datum_of(&seen.cid).unwrap_or(0));
+            let reasons = || plan.reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+            world.chronicle.explain(at, datum, || format!("planned: {}", reasons().join(" ")));
+        }
         if let Some((invariant, words)) = broken(self.inner.as_ref(), jobs, seen, &plan) {
             let world = self.scene.world();
             let datum = world.datum_of(&seen.cid).unwrap_or(0);
@@ -73,6 +79,7 @@ fn ordered(seen: &Observation, plan: &Plan) -> Vec<Order> {
             exclude: exclude.clone(),
             prefer: BTreeSet::new(),
             bytes: None,
+            made: Vec::new(),
             created: seen.at,
             state: OrderState::Sent { ticket: Ticket(String::new()) },
         }),

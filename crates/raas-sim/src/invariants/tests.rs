@@ -1,6 +1,8 @@
 //! Each invariant is shown to be able to fail: a violation is made by hand, and is seen; and what is
 //! next to it, and right, is not.
 
+mod sending;
+
 use std::collections::BTreeSet;
 
 use raas_job_store::Change;
@@ -35,6 +37,7 @@ impl Stage {
         let options = Options { jobs: 1, without, ..Options::default() };
         let mut world = World::new(&options, 3, Chronicle::default());
         world.weather.tells_first_missed = true;
+        world.weather.finality = EpochDelta::ZERO;
         world.advance_to(START + DAY.times(50));
         for service in &mut world.services {
             service.capabilities.copies = 1;
@@ -117,12 +120,20 @@ impl Stage {
             exclude: BTreeSet::new(),
             prefer: BTreeSet::new(),
             bytes: None,
+            made: Vec::new(),
             created: self.world.now,
             state: OrderState::Sending,
         };
         let orders = vec![order.clone()];
         self.watch.committed(&mut self.world, 0, &Change { orders, ..Change::default() });
         order
+    }
+
+    /// Gives it up.
+    fn fail(&mut self, order: &Order) {
+        let state = OrderState::Failed { reason: "nothing came".to_owned(), at: self.world.now };
+        let orders = vec![Order { state, ..order.clone() }];
+        self.watch.committed(&mut self.world, 0, &Change { orders, ..Change::default() });
     }
 
     /// Has it taken; what that broke.
@@ -290,10 +301,6 @@ fn data_that_stays_below_its_minimum_is_seen() {
     stage.deal(0, DAY, year());
     assert_eq!(idle(&mut stage, 3), []);
     assert_eq!(idle(&mut stage, 20), [Invariant::FilledBelowMin]);
-
-    let mut enough = Stage::new();
-    enough.deals(2);
-    assert_eq!(idle(&mut enough, 23), []);
 }
 
 #[test]
@@ -326,13 +333,18 @@ fn spending_beyond_need_is_seen() {
 
 #[test]
 fn spending_while_it_has_stopped_is_seen() {
-    let mut stage = Stage::new();
-    stage.watch.stopped(Some(stage.world.now - DAY));
-    let order = stage.order("order", Cause::Replication);
-    assert_eq!(stage.take(&order), [Invariant::SpendingStops]);
-    stage.watch.stopped(None);
-    let order = stage.order("another", Cause::Replication);
-    assert_eq!(stage.take(&order), []);
+    let broken = |since: Option<i64>| {
+        let mut stage = Stage::new();
+        let order = stage.order("order", Cause::Replication);
+        assert_eq!(stage.take(&order), []);
+        let since = since.map(|ago| stage.world.now - EpochDelta::new(ago));
+        stage.watch.stopped(&stage.world, 0, since);
+        stage.broken()
+    };
+    assert_eq!(broken(None), []);
+    // It stopped in the very pass that ordered before.
+    assert_eq!(broken(Some(0)), []);
+    assert_eq!(broken(Some(1)), [Invariant::SpendingStops]);
 }
 
 #[test]
@@ -343,4 +355,16 @@ fn bytes_of_something_else_are_seen() {
     assert_eq!(stage.broken(), []);
     stage.watch.uploaded(&stage.world, 0, b"something else");
     assert_eq!(stage.broken(), [Invariant::NothingForged]);
+}
+
+#[test]
+fn data_that_stays_below_its_target_is_seen() {
+    let mut stage = Stage::new();
+    stage.deals(2);
+    assert_eq!(idle(&mut stage, 3), []);
+    assert_eq!(idle(&mut stage, 20), [Invariant::FilledToTarget]);
+
+    let mut enough = Stage::new();
+    enough.deals(3);
+    assert_eq!(idle(&mut enough, 23), []);
 }

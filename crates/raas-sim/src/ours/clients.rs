@@ -43,11 +43,10 @@ enum Done {
 }
 
 impl Clients {
-    /// The operator sees the alert, and has looked into it within two days.
+    /// The operator sees the alert of any node, and has looked into it within two days. To resume what goes
+    /// on is harmless.
     fn see_alert(&mut self, world: &World, life: &Life) {
-        if life.node.spending_stopped().is_none() {
-            self.resumes = None;
-        } else if self.resumes.is_none() {
+        if life.node.spending_stopped().is_some() && self.resumes.is_none() {
             let hours = mix(world.now.get().unsigned_abs()) % 48;
             self.resumes = Some(world.now + EpochDelta::HOUR.times(1 + hours as i64));
         }
@@ -111,7 +110,6 @@ impl Clients {
                 }
                 Task::Done(Some(Done::Resumed)) => {
                     self.resumes = None;
-                    scene.watch().stopped(None);
                 }
                 // The store failed: the client tries again later.
                 Task::Done(None) => return None,

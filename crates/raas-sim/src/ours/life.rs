@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use raas_job_store::MemoryJobStore;
+use raas_lotus::LotusChain;
 use raas_retrieval::BlobStore;
 use raas_runtime::{CorePlanner, Node, PassReport, Settings};
 use raas_types::{ChainEpoch, EpochDelta};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::tell;
 use crate::{
     invariants::Watched,
+    plant::{self, Plant},
     ports::{Fate, Link, Scene, SimAggregator, SimChain, SimContract, SimSource, SimStore, Turn},
     rng::Dice,
     world::World,
@@ -45,6 +47,18 @@ enum Stopped {
 /// What goes on beside passes is given so much time after each: more than an aggregator takes to answer.
 const BESIDE: Duration = Duration::from_secs(100);
 
+/// Which life of which node.
+pub(super) struct Which {
+    /// The node.
+    pub(super) number: usize,
+    /// Numbers the lives of all nodes.
+    pub(super) life: u64,
+    /// It dies after so many counts.
+    pub(super) counts: u64,
+    /// The bug that the node has.
+    pub(super) plant: Option<Plant>,
+}
+
 /// How a node's turn ended.
 pub(super) enum Ended {
     /// It made a pass.
@@ -66,14 +80,12 @@ pub(super) enum Task<T> {
 }
 
 impl Life {
-    /// Starts a node over the ports of the world; it dies after so many counts.
+    /// Starts a node over the ports of the world.
     pub(super) fn begin(
         scene: &Arc<Scene>,
         store: &MemoryJobStore,
-        number: usize,
-        life: u64,
         blobs: &BlobStore,
-        counts: u64,
+        Which { number, life, counts, plant }: Which,
     ) -> Self {
         let runtime = Builder::new_current_thread()
             .enable_time()
@@ -84,7 +96,7 @@ impl Life {
         let world = scene.world();
         let dice = Dice::new(world.seed, "link", life);
         let link = Link::new(Arc::clone(scene), number, Arc::clone(&fate), dice);
-        let node = build(&world, &link, store, blobs);
+        let node = build(&world, &link, store, blobs, plant);
         let clock = world.now;
         drop(world);
         Self { runtime, scene: Arc::clone(scene), number, node, fate, clock, stopped: None }
@@ -188,7 +200,7 @@ impl Life {
                 let stopped = self.node.spending_stopped().map(|tripped| tripped.at);
                 let mut watch = self.scene.watch();
                 watch.passed(world);
-                watch.stopped(stopped);
+                watch.stopped(world, self.number, stopped);
                 if stopped.is_some() {
                     world.unattended_until = world.now + EpochDelta::DAY.times(2);
                 }
@@ -211,26 +223,38 @@ impl Life {
     }
 }
 
-fn build(world: &World, link: &Link, store: &MemoryJobStore, blobs: &BlobStore) -> Node {
-    let watched = Watched { inner: Arc::new(CorePlanner), scene: Arc::clone(&link.scene) };
+/// A node over the ports of the world; a bug that is planted sits between it and them.
+fn build(
+    world: &World,
+    link: &Link,
+    store: &MemoryJobStore,
+    blobs: &BlobStore,
+    plant: Option<Plant>,
+) -> Node {
+    let planner = plant::planner(plant, Arc::new(CorePlanner));
+    let watched = Watched { inner: planner, scene: Arc::clone(&link.scene) };
+    let store = SimStore { link: link.clone(), inner: store.clone() };
     let settings = Settings { name: format!("node-{}", link.node), ..Settings::default() };
     let mut builder = Node::builder()
         .contract(Arc::new(SimContract { link: link.clone() }))
         .recorder(Arc::new(SimContract { link: link.clone() }))
-        .store(Arc::new(SimStore { link: link.clone(), inner: store.clone() }))
+        .store(plant::store(plant, Arc::new(store)))
         .blobs(blobs.clone())
         .source(Arc::new(SimSource { link: link.clone() }))
         .planner(Arc::new(watched))
         .providers(world.provider_book())
         .settings(settings);
-    for (number, endpoint) in world.endpoints.iter().enumerate() {
+    let endpoints = world.endpoints.iter().enumerate().map(|(number, endpoint)| {
         let name = endpoint.name.clone();
-        builder = builder.chain(Arc::new(SimChain { link: link.clone(), number, name }));
+        Arc::new(SimChain { link: link.clone(), number, name }) as Arc<dyn LotusChain>
+    });
+    for chain in plant::chains(plant, endpoints.collect()) {
+        builder = builder.chain(chain);
     }
     for (number, service) in world.services.iter().enumerate() {
         let (name, capabilities) = (service.name.clone(), service.capabilities.clone());
         let aggregator = SimAggregator { link: link.clone(), number, name, capabilities };
-        builder = builder.aggregator(Arc::new(aggregator));
+        builder = builder.aggregator(plant::aggregator(plant, Arc::new(aggregator)));
     }
     builder.build().expect("every port has an adapter")
 }

@@ -15,11 +15,12 @@ use raas_types::{ChainEpoch, EpochDelta};
 use crate::{
     keeper::Keeper,
     options::Trouble,
+    plant::Plant,
     ports::{Scene, Turn},
     rng::Dice,
 };
 use clients::Clients;
-use life::{Ended, Life};
+use life::{Ended, Life, Which};
 
 /// All nodes of a world.
 pub(crate) struct Ours {
@@ -34,6 +35,8 @@ struct Member {
     number: usize,
     dice: Dice,
     blobs: BlobStore,
+    /// The bug that it has.
+    plant: Option<Plant>,
     life: Option<Life>,
     lives: u64,
     /// When it acts next.
@@ -43,7 +46,7 @@ struct Member {
 }
 
 impl Ours {
-    pub(crate) fn new(scene: &Arc<Scene>, place: &Path) -> Self {
+    pub(crate) fn new(scene: &Arc<Scene>, place: &Path, plant: Option<Plant>) -> Self {
         let (nodes, now, seed) = {
             let world = scene.world();
             (world.weather.nodes, world.now, world.seed)
@@ -54,6 +57,7 @@ impl Ours {
                 number,
                 dice: Dice::new(seed, "member", number as u64),
                 blobs: BlobStore::open_inline(dir).expect("the directory can be written"),
+                plant,
                 life: None,
                 lives: 0,
                 next: now + EpochDelta::new(1 + number as i64),
@@ -146,8 +150,8 @@ impl Member {
             false => u64::MAX,
         };
         let number = (self.number as u64) << 32 | self.lives;
-        let life = Life::begin(scene, store, self.number, number, &self.blobs, counts);
-        self.life = Some(life);
+        let which = Which { number: self.number, life: number, counts, plant: self.plant };
+        self.life = Some(Life::begin(scene, store, &self.blobs, which));
     }
 
     /// What befalls it in this pass, and how its clock has gone on.
@@ -201,6 +205,7 @@ impl Member {
             }
             Ended::Turned(Turn::Stopped) => {
                 world.tally.faults_injected += 1;
+                scene.watch().stopped_still(number);
                 let longest = dice.pick(&[500, 2_880, 12_000]).unwrap_or(500);
                 let wait = dice.span(EpochDelta::new(1), EpochDelta::new(longest));
                 world.chronicle.tell_all(now, format_args!("node {number} is stopped, for {wait}"));

@@ -8,7 +8,7 @@ use raas_aggregator::{Aggregator, Capabilities, Error, Found, Payload, Result};
 use raas_types::{AggregatorDeal, AggregatorName, Cid, Order, Ticket};
 
 use super::Link;
-use crate::world::Answer;
+use crate::{invariants::CONNECTED, world::Answer};
 
 /// One aggregator of the world, by its number.
 #[derive(Debug)]
@@ -62,13 +62,21 @@ impl Aggregator for SimAggregator {
             // The connection did not outlive the stop.
             return Err(self.error(&Answer::Unheard));
         }
-        {
+        let stops = self.link.fate.stops();
+        let began = {
             let world = scene.world();
             scene.watch().submitting(&world, node, order);
-        }
+            world.now
+        };
         if self.link.percent(10) {
             let seconds = self.link.dice().between(1, 90);
             tokio::time::sleep(Duration::from_secs(seconds.unsigned_abs())).await;
+        }
+        // Its clock may have stood still meanwhile.
+        let is_late = scene.world().now >= began + CONNECTED;
+        if is_late || self.link.fate.stops() > stops {
+            scene.watch().submitted(node, order);
+            return Err(self.error(&Answer::Unheard));
         }
         let (away, has) = {
             let world = scene.world();

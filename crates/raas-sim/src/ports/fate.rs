@@ -18,6 +18,8 @@ pub(crate) struct Fate {
     runs: AtomicU64,
     dead: AtomicBool,
     stopped: AtomicBool,
+    /// How often it was stopped so far.
+    stops: AtomicU64,
     /// Wakes those that wait in the order in which they came; a `watch` of tokio's would do so in any
     /// order.
     going_on: Notify,
@@ -41,6 +43,7 @@ impl Fate {
             runs: AtomicU64::new(u64::MAX),
             dead: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            stops: AtomicU64::new(0),
             going_on: Notify::new(),
             turned: Notify::new(),
         }
@@ -70,6 +73,11 @@ impl Fate {
         }
     }
 
+    /// How often the node was stopped so far: a connection that was open meanwhile is gone.
+    pub(crate) fn stops(&self) -> u64 {
+        self.stops.load(Ordering::Relaxed)
+    }
+
     /// Before a call that reads, and after it.
     pub(crate) async fn read(&self) {
         self.count(1);
@@ -97,6 +105,7 @@ impl Fate {
             self.turned.notify_one();
         } else if spend(&self.runs, counts) {
             self.stopped.store(true, Ordering::Relaxed);
+            self.stops.fetch_add(1, Ordering::Relaxed);
             self.turned.notify_one();
         }
     }

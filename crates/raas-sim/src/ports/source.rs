@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use raas_retrieval::{
     DataSource, Error, ImportProfile, Result, Served, Staging, Wanted, file_blocks,
 };
+use raas_types::EpochDelta;
 
 use super::Link;
 use crate::options::Trouble;
@@ -29,6 +30,7 @@ impl DataSource for SimSource {
             let Some(datum) = datum else { return Err(missing) };
             if world.weather.has(Trouble::Copies) && self.link.percent(15) {
                 world.tally.faults_injected += 1;
+                world.data[datum].withheld_until = world.now + EpochDelta::DAY;
                 return Err(missing);
             }
             world.tally.bytes += world.data[datum].size;

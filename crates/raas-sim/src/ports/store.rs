@@ -168,6 +168,13 @@ impl JobStore for SimStore {
         now: ChainEpoch,
         until: ChainEpoch,
     ) -> Result<Option<Lease>> {
-        self.write(self.inner.lease(name, owner, now, until)).await
+        self.write(async {
+            let lease = self.inner.lease(name, owner, now, until).await?;
+            if lease.is_some() {
+                self.link.scene.watch().leased(self.link.node);
+            }
+            Ok(lease)
+        })
+        .await
     }
 }

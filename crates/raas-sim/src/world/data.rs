@@ -15,6 +15,8 @@ pub(crate) struct Datum {
     pub(crate) size: u64,
     /// Until when the client has it.
     pub(crate) client_until: ChainEpoch,
+    /// Until when a node may be without it that was not given it just now.
+    pub(crate) withheld_until: ChainEpoch,
     /// The nodes that have a copy of their own.
     pub(crate) copies: Vec<bool>,
     /// How many times an aggregator was asked to store it.
@@ -88,6 +90,7 @@ fn draw_datum(seed: u64, job: usize, at: ChainEpoch, weather: &Weather, dice: &m
         file,
         size,
         client_until,
+        withheld_until: ChainEpoch::GENESIS,
         copies,
         asked: 0,
         deals: Vec::new(),

@@ -30,7 +30,7 @@ impl World {
             Happening::Forge { number } => self.forge(number),
             Happening::Note { provider, what } => {
                 self.tally.providers_died += u64::from(what == "is gone for good");
-                self.tally.faults_injected += u64::from(what == "is out");
+                self.strike(what == "is out");
                 let id = self.providers[provider].id;
                 // A story is told of the providers that hold what it is about.
                 let holds = |datum| self.deals_of(datum).any(|deal| deal.provider == provider);
@@ -41,11 +41,17 @@ impl World {
                 }
             }
             Happening::Drop { node } => {
-                self.tally.faults_injected += 1;
+                self.strike(true);
                 self.dropped.push(node);
                 self.chronicle.tell_all(self.now, format_args!("node {node} loses its copies"));
             }
         }
+    }
+
+    /// Counts what comes whoever keeps the data.
+    fn strike(&mut self, begins: bool) {
+        self.tally.faults_injected += u64::from(begins);
+        self.tally.faults_of_the_world += u64::from(begins);
     }
 
     /// Transactions that were sent are mined after a while.
@@ -85,7 +91,7 @@ impl World {
         };
         let name = self.endpoints[index].name.clone();
         self.endpoints[index].mode = mode;
-        self.tally.faults_injected += u64::from(mode != Mode::Honest);
+        self.strike(mode != Mode::Honest);
         self.chronicle.tell_all(self.now, format_args!("{name} is {mode:?}"));
         self.trouble(if mode == Mode::Honest { AFTERMATH } else { EpochDelta::YEAR });
         self.end_trouble();
@@ -99,13 +105,13 @@ impl World {
             Mood::Fine => self.now + AFTERMATH,
             _ => self.end + EpochDelta::YEAR,
         };
-        self.tally.faults_injected += u64::from(mood != Mood::Fine);
         let name = service.name.clone();
+        self.strike(mood != Mood::Fine);
         self.chronicle.tell_all(self.now, format_args!("aggregator {name} is {mood:?}"));
     }
 
     fn begins_or_ends(&mut self, begins: bool, what: &str, percent: u64) {
-        self.tally.faults_injected += u64::from(begins);
+        self.strike(begins);
         self.trouble(if begins { EpochDelta::YEAR } else { AFTERMATH });
         self.end_trouble();
         self.chronicle.tell_all(self.now, format_args!("{what} {percent} times in a hundred"));

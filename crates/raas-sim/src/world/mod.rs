@@ -92,6 +92,10 @@ impl World {
         let end = START + EpochDelta::new(lasts);
         let providers = provider::draw(seed, &weather, START, end);
         let (data, mut requests) = data::draw(seed, &weather, START, end, options.jobs);
+        if let Some(days) = options.renewal_days {
+            let renewals = requests.iter_mut().filter_map(|r| r.terms.renewal.as_mut());
+            renewals.for_each(|renewal| renewal.threshold = EpochDelta::days(days.into()));
+        }
         let mut dice = Dice::new(seed, "world", 0);
         let services = (0..dice.pick(&[1, 2, 2, 3]).unwrap_or(1))
             .map(|number| Service::draw(seed, number, &weather, providers.len()))

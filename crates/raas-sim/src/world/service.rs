@@ -129,6 +129,11 @@ impl Service {
         }
     }
 
+    /// Whether an order makes a deal: one that ignores repeats makes no second one.
+    pub(crate) fn makes_more(&self, cid: &Cid) -> bool {
+        self.repeats || self.by_cid.get(cid).is_none_or(Vec::is_empty)
+    }
+
     /// Whether it has the data, and need not be handed it.
     pub(crate) fn has(&self, cid: &Cid) -> bool {
         self.files.contains(cid)
