@@ -202,9 +202,9 @@ impl Draft<'_> {
         }
         let room = self.wanted.max.saturating_sub(held_with(demands, slots).max(target));
         let mut allowance = Allowance::of_today(self.seen, self.wanted);
-        let mut rest = demands;
-        let (mut orders, mut refusals) = (Vec::new(), Vec::new());
-        while let [cause, ..] = rest {
+        let mut rest = count_of(demands.len());
+        let (mut picks, mut refusals) = (Vec::new(), Vec::new());
+        while rest > 0 {
             let allowed = match allowance.most() {
                 Ok(deals) => deals,
                 Err(spent) => {
@@ -213,16 +213,17 @@ impl Draft<'_> {
                 }
             };
             // An order of several deals fills several slots, and never goes beyond the maximum.
-            let most = count_of(rest.len()).saturating_add(room).min(allowed);
+            let most = rest.saturating_add(room).min(allowed);
             let Some(pick) = aggregators.pick(most) else {
                 refusals = aggregators.reasons(most);
                 break;
             };
             let copies = pick.view.copies.max(1);
             allowance.take(copies);
-            rest = rest.get(usize::try_from(copies).unwrap_or(usize::MAX)..).unwrap_or_default();
-            orders.push((pick, *cause));
+            rest = rest.saturating_sub(copies);
+            picks.push(pick);
         }
+        let orders = shared_out(demands, picks);
         // While bytes are awaited, nobody is busy with an order of this plan.
         let wants_bytes = !orders.is_empty() || is_going(slots);
         if !wants_bytes || self.has_bytes() || orders.is_empty() {
@@ -271,6 +272,26 @@ impl Draft<'_> {
             self.steps.push(Step::Order { aggregator, cause, exclude, prefer, urgency });
         }
     }
+}
+
+/// Gives each pick the first of the demands that it fills. One that others leave nothing to fill is left
+/// out: they make more deals than are wanted without it.
+fn shared_out<'a>(demands: &[Cause], mut picks: Vec<Pick<'a>>) -> Vec<(Pick<'a>, Cause)> {
+    let copies = |pick: &Pick<'_>| usize::try_from(pick.view.copies.max(1)).unwrap_or(usize::MAX);
+    let made = picks.iter().map(copies).fold(0, usize::saturating_add);
+    let mut surplus = made.saturating_sub(demands.len());
+    picks.retain(|pick| {
+        let is_needed = copies(pick) > surplus;
+        surplus -= if is_needed { 0 } else { copies(pick) };
+        is_needed
+    });
+    let (mut filled, mut orders) = (0_usize, Vec::with_capacity(picks.len()));
+    for pick in picks {
+        let Some(cause) = demands.get(filled) else { break };
+        filled = filled.saturating_add(copies(&pick));
+        orders.push((pick, *cause));
+    }
+    orders
 }
 
 /// Whether a copy of our own may soon be the last one: no replica is proven that will last, and no deal is

@@ -17,6 +17,26 @@ fn an_aggregator_without_order_ids_gets_one_order_at_a_time() {
 }
 
 #[test]
+fn an_order_that_another_of_several_copies_makes_needless_is_left_out() {
+    let mut world = seen(vec![]);
+    let double = AggregatorView { copies: 2, ..keyed() };
+    world.aggregators = vec![lighthouse(), double];
+    let by = |target| {
+        let plan = plan(&job(target), &world);
+        let name = |step: &Step| match step {
+            Step::Order { aggregator, .. } => aggregator.to_string(),
+            other => panic!("{other:?}"),
+        };
+        plan.steps.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(by(1), ["lighthouse"]);
+    assert_eq!(by(2), ["keyed"], "one and two would be three");
+    assert_eq!(by(3), ["lighthouse", "keyed"]);
+    assert_eq!(by(4), ["keyed", "keyed"]);
+    assert_eq!(by(5), ["lighthouse", "keyed", "keyed"]);
+}
+
+#[test]
 fn an_order_of_several_copies_fills_several_slots() {
     let mut world = seen(vec![]);
     world.aggregators[0].copies = 2;

@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use raas_types::ChainEpoch;
 use sha2::{Digest, Sha256};
 
-/// The most lines that a story keeps; the last ones tell how it ended.
-const LONGEST: usize = 200;
+/// So many lines a story keeps at the least; a long world has more, and the last ones tell how it ended.
+const LONGEST: usize = 5_000;
 
 /// What happened, in order.
 #[derive(Clone, Debug, Default)]

@@ -207,6 +207,8 @@ fn nothing_is_in_the_way(world: &World, datum: usize) -> bool {
             && service.capabilities.copies == 1
             && service.makes_more(cid)
     });
-    let bytes = world.is_served(datum) || world.data[datum].copies.contains(&true);
+    let served = world.is_served(datum) && world.data[datum].withheld_until < world.now;
+    // What one node has on its disk no other can read.
+    let bytes = served || world.data[datum].copies.iter().all(|copy| *copy);
     well && bytes && world.troubled_until < world.now
 }

@@ -23,6 +23,9 @@ pub struct Broken {
     pub story: Vec<String>,
 }
 
+/// The most lines of a story that are told: the last ones tell how it ended.
+const TOLD: usize = 200;
+
 /// Finds the least that breaks the promise that a seed broke, and tells its story.
 pub(crate) fn shrink(options: &Options, seed: u64, violation: &Violation) -> Broken {
     let mut least = Least { seed, options: options.clone(), violation: violation.clone() };
@@ -42,7 +45,8 @@ pub(crate) fn shrink(options: &Options, seed: u64, violation: &Violation) -> Bro
         }
     }
     let Least { options, violation, .. } = least;
-    let story = play(&options, seed, Chronicle::about(violation.datum)).story;
+    let mut story = play(&options, seed, Chronicle::about(violation.datum)).story;
+    let story = story.split_off(story.len().saturating_sub(TOLD));
     Broken { seed, command: options.command(seed), story, violation }
 }
 

@@ -70,6 +70,10 @@ impl Watch {
         }
         let cid = world.data[datum].cid;
         let need = match self.mirror.wanted(world, &cid, world.now) {
+            // A client that trusts the contract is content with what strangers list there.
+            Some(wanted) if wanted.trusts_contract && world.contract.is_forged(&cid) => {
+                Need::default()
+            }
             Some(wanted) if wanted.replicates => self.need_of(world, datum, &wanted),
             _ => Need::default(),
         };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use raas_types::{Order, OrderId, OrderState};
+use raas_types::{EpochDelta, Order, OrderId, OrderState};
 
 use super::{
     Rules, Wish,
@@ -76,7 +76,11 @@ impl<R: Rules> Care<R> {
         }
         // A source fails as often as one of ours does.
         let fails = world.weather.has(Trouble::Copies) && dice.percent(15);
-        if !world.is_served(self.datum) || fails {
+        if !world.is_served(self.datum) {
+            return false;
+        }
+        if fails {
+            world.data[self.datum].withheld_until = world.now + EpochDelta::DAY;
             return false;
         }
         world.tally.bytes += world.data[self.datum].size;

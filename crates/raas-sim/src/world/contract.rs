@@ -1,7 +1,7 @@
 //! The DealStatus contract as a world has it: what is listed from which epoch on, and transactions that
 //! are mined late, fail, and are undone. When they are mined is the calendar's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use raas_deal_status::{Prepared, Record, Request, Requests, TransactionStatus};
 use raas_types::{ChainEpoch, Cid, EpochDelta, ListedDeal, SubmissionId, TxHash};
@@ -10,6 +10,8 @@ use raas_types::{ChainEpoch, Cid, EpochDelta, ListedDeal, SubmissionId, TxHash};
 #[derive(Debug, Default)]
 pub(crate) struct Contract {
     lists: BTreeMap<Cid, Vec<(ChainEpoch, ListedDeal)>>,
+    /// The data that strangers wrote about.
+    forged: BTreeSet<Cid>,
     /// In the order mined; the number of a submission is its position, from 1.
     submissions: Vec<(ChainEpoch, Cid)>,
     signed: BTreeMap<TxHash, Signed>,
@@ -41,8 +43,14 @@ impl Contract {
         deals
     }
 
+    /// Whether a stranger has ever listed a deal for a CID.
+    pub(crate) fn is_forged(&self, cid: &Cid) -> bool {
+        self.forged.contains(cid)
+    }
+
     /// A stranger's entry.
     pub(crate) fn forge(&mut self, cid: Cid, at: ChainEpoch, deal: ListedDeal) {
+        self.forged.insert(cid);
         self.lists.entry(cid).or_default().push((at, deal));
     }
 
