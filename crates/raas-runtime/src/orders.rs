@@ -9,6 +9,8 @@
 //!             v any more       │    absent ──> Intended
 //!          Withdrawn           └─   no telling, time is up ──> Failed
 //! ```
+//!
+//! An order that makes several deals stays sent until all of them are there, or its time is up.
 
 use std::{collections::BTreeSet, sync::Arc};
 
